@@ -1,0 +1,1 @@
+"""The Processing algorithms: one tool a file, file name = algorithm id."""

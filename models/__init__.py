@@ -1,0 +1,1 @@
+"""Learning without geography files: networks, baselines, training, prediction, the model file."""

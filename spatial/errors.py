@@ -1,0 +1,32 @@
+"""Errors whose message is a sentence for the user: what was found, and the way out."""
+
+
+class StatGridError(ValueError):
+    """Any problem StatGrid can explain; the parent of all below."""
+
+
+class InputError(StatGridError):
+    """An input (layer, raster, field, number) cannot be used as it is."""
+
+
+class OutputError(StatGridError):
+    """A result cannot be written: folder missing, read-only or full."""
+
+
+class ModelFileError(StatGridError):
+    """A model file is truncated, foreign, from a newer version, or not what it claims to be."""
+
+
+class TrainingError(StatGridError):
+    """Training could not reach a usable model."""
+
+
+class MissingDependencyError(StatGridError):
+    """A Python package that a tool needs is not installed."""
+
+
+class Cancelled(StatGridError):
+    """The user cancelled; nothing was written."""
+
+    def __init__(self, message: str = "Cancelled by the user; nothing was written."):
+        super().__init__(message)
