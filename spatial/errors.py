@@ -25,7 +25,7 @@ class MissingDependencyError(StatGridError):
     """A Python package that a tool needs is not installed."""
 
 
-class Cancelled(StatGridError):
+class Cancelled(StatGridError):  # noqa: N818  (it is no error)
     """The user cancelled; nothing was written."""
 
     def __init__(self, message: str = "Cancelled by the user; nothing was written."):

@@ -1,0 +1,145 @@
+"""Accuracy of a grid against check units or a true grid (METHODS section 5)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .coverage import UnitCoverage, require_grid
+from .dasymetric import fingerprint
+from .errors import InputError
+from .progress import Progress, stop_if_cancelled
+from .raster import Raster
+
+METRICS = (
+    "r2", "pearson_r2", "rmse", "relative_rmse", "mae", "mape", "rtae", "bias", "within_20_percent", "count",
+)  # fmt: skip
+BY_CONSTRUCTION = 0.005  # relative error below which every unit fits because the grid was adjusted to these totals
+
+
+def accuracy(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """All accuracy measures; pairs with a NaN are left out.
+
+    With p predicted, t true, over n pairs: r2 = 1 − Σ(p−t)² / Σ(t−t̄)²; pearson_r2 = squared correlation; rmse = √mean (p−t)²;
+    relative_rmse = rmse / t̄; mae = mean |p−t|; mape = mean |p−t|/t where t > 0; rtae = Σ|p−t| / Σt; bias = Σp/Σt − 1;
+    within_20_percent = share of pairs with t > 0 and |p−t| ≤ 0.2 t. Shares are 0–1, not percent; NaN where undefined.
+
+    Args:
+        predicted: Predicted values, any shape.
+        true: True values, the same shape and unit.
+    """
+    p, t = np.asarray(predicted, np.float64).ravel(), np.asarray(true, np.float64).ravel()
+    known = ~(np.isnan(p) | np.isnan(t))
+    p, t = p[known], t[known]
+    if not t.size:
+        return {**dict.fromkeys(METRICS, float("nan")), "count": 0.0}
+    error = p - t
+    populated = t > 0
+    relative = np.abs(error[populated]) / t[populated]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rmse = np.sqrt(np.mean(error**2))
+        spread = np.sum((t - t.mean()) ** 2)
+        varied = spread > 0 and p.std() > 0
+        values = {
+            "r2": 1 - np.sum(error**2) / spread if spread > 0 else np.nan,
+            "pearson_r2": np.corrcoef(p, t)[0, 1] ** 2 if varied else np.nan,
+            "rmse": rmse,
+            "relative_rmse": rmse / t.mean() if t.mean() else np.nan,
+            "mae": np.abs(error).mean(),
+            "mape": relative.mean() if relative.size else np.nan,
+            "rtae": np.abs(error).sum() / t.sum() if t.sum() else np.nan,
+            "bias": p.sum() / t.sum() - 1 if t.sum() else np.nan,
+            "within_20_percent": (relative <= 0.2).mean() if relative.size else np.nan,
+            "count": t.size,
+        }
+    return {name: float(value) for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Predicted against true, pair by pair.
+
+    Attributes:
+        names: Units' names; empty for cells.
+        predicted: Predicted counts, persons.
+        true: True counts, persons.
+        areas: Ground area of each unit or cell, km².
+        by_construction: The grid was adjusted to these very totals, so that agreement proves nothing.
+    """
+
+    names: list[str]
+    predicted: np.ndarray
+    true: np.ndarray
+    areas: np.ndarray
+    by_construction: bool = False
+
+    def on_counts(self) -> dict[str, float]:
+        """Accuracy of counts (persons)."""
+        return accuracy(self.predicted, self.true)
+
+    def on_density(self) -> dict[str, float]:
+        """Accuracy of density (persons per km²)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return accuracy(self.predicted / self.areas, self.true / self.areas)
+
+
+def unit_sums(counts: Raster, coverage: UnitCoverage, progress: Progress, band: int = 0) -> np.ndarray:
+    """Sum of a grid over each unit, `Σ a_iu p_i`, shape (n,), persons; nodata counts as 0.
+
+    A grid whose band unit says 'km²' is a density and is multiplied by the cells' areas first.
+    """
+    is_density = holds_density(counts, band)
+    sums = np.zeros(len(coverage.units))
+    for part in coverage:
+        stop_if_cancelled(progress)
+        values = np.nan_to_num(counts.read(part.block, [band])[0].astype(np.float64)).ravel()[part.cell]
+        sums += np.bincount(part.unit, values * part.share * (part.areas[part.cell] if is_density else 1), len(sums))
+    return sums
+
+
+def holds_density(raster: Raster, band: int = 0) -> bool:
+    """Whether a band holds a density per km² rather than counts per cell."""
+    return "km²" in raster.units[band] or "km2" in raster.units[band] or raster.metadata.get("STATGRID_QUANTITY") == "density"
+
+
+def assess_units(counts: Raster, coverage: UnitCoverage, field: str, progress: Progress) -> Assessment:
+    """Compare a grid with the totals of check units.
+
+    Args:
+        counts: Grid of persons per cell (or density, told by its unit).
+        coverage: Check units on the grid.
+        field: Their true totals.
+        progress: Progress and cancel.
+    """
+    true = coverage.units.columns[field]
+    predicted = unit_sums(counts, coverage, progress)
+    areas = np.zeros(len(true))
+    for part in coverage:
+        areas += np.bincount(part.unit, part.share * part.areas[part.cell], len(true))
+    adjusted_here = counts.metadata.get("STATGRID_TOTALS") == fingerprint([true])
+    fits = bool(np.all(np.abs(predicted - true) <= BY_CONSTRUCTION * np.maximum(true, 1)))
+    return Assessment(coverage.units.names, predicted, true, areas, adjusted_here or fits)
+
+
+def assess_cells(counts: Raster, reference: Raster, progress: Progress) -> Assessment:
+    """Compare a grid with a true grid on the same cells; only cells with data in both count.
+
+    Raises:
+        InputError: The grids differ, or share no cell with data.
+    """
+    require_grid(counts.grid, reference.grid, "REFERENCE_GRID", "INPUT")
+    found = []
+    is_density = holds_density(counts)
+    for block in counts.grid.blocks():
+        stop_if_cancelled(progress)
+        areas = np.broadcast_to(counts.grid.cell_areas(block.row, block.rows), (block.rows, block.cols))
+        predicted, true = (
+            counts.read(block, [0])[0].astype(np.float64),
+            reference.read(block, [0])[0].astype(np.float64),
+        )
+        predicted = predicted * areas if is_density else predicted
+        known = ~(np.isnan(predicted) | np.isnan(true))
+        found.append((predicted[known], true[known], areas[known]))
+    predicted, true, areas = (np.concatenate(column) for column in zip(*found))
+    if not true.size:
+        raise InputError("INPUT and REFERENCE_GRID share no cell with data. Check that both cover the same region.")
+    return Assessment([], predicted, true, areas)

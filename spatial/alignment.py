@@ -1,0 +1,207 @@
+"""Bringing rasters onto the analysis grid, and making that grid."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from osgeo import gdal, ogr
+
+from .coverage import UnitCoverage, require_grid
+from .errors import InputError
+from .grid import Grid, spatial_reference
+from .progress import Part, Progress, stop_if_cancelled
+from .raster import NODATA, Raster, RasterLayout, RasterWriter, open_raster, quiet_gdal, unique_names
+from .units import Units, read_units
+
+RESAMPLING = ("nearest", "bilinear", "cubic", "average", "mode", "sum", "min", "max")
+MAX_CELLS = 4_000_000_000
+
+
+def create_grid(units_path: str, cell_size: float, crs: str, output: str, progress: Progress) -> Grid:
+    """Write a template raster: the exact share (0–1) of each cell inside the study area.
+
+    Cell edges lie on whole multiples of the cell size, so that grids of one CRS and cell size always nest.
+
+    Args:
+        units_path: Polygon file of the administrative units.
+        cell_size: Cell width and height in units of `crs`.
+        crs: WKT of the grid's CRS.
+        output: GeoTIFF to write.
+        progress: Progress and cancel.
+
+    Raises:
+        InputError: The cell size does not suit the extent, or the units cannot be read.
+    """
+    if not crs:
+        raise InputError("TARGET_CRS is empty. Choose a projected, equal-area coordinate reference system in metres.")
+    if not (math.isfinite(cell_size) and cell_size > 0):
+        raise InputError(f"CELL_SIZE is {cell_size:g}; it must be a number above 0, in units of the target CRS.")
+    units = read_units(units_path, [], crs, progress)
+    area = _dissolved(units)
+    west, east, south, north = area.layer.GetExtent()
+    first_col, first_row = math.floor(west / cell_size + 1e-9), math.floor(-north / cell_size + 1e-9)
+    cols = math.ceil(east / cell_size - 1e-9) - first_col
+    rows = math.ceil(-south / cell_size - 1e-9) - first_row
+    unit = "degrees" if spatial_reference(crs).IsGeographic() else "metres or the CRS's own unit"
+    if max(east - west, north - south) < cell_size:
+        raise InputError(
+            f"CELL_SIZE is {cell_size:g} ({unit}) but the study area is only {east - west:g} × {north - south:g} wide. "
+            "Choose a smaller cell size, or a target CRS in metres."
+        )
+    if rows * cols > MAX_CELLS:
+        raise InputError(f"CELL_SIZE {cell_size:g} ({unit}) would give {rows * cols:,} cells. Choose a larger one.")
+    grid = Grid((first_col * cell_size, cell_size, 0.0, -first_row * cell_size, 0.0, -cell_size), rows, cols, crs)
+    coverage = UnitCoverage(area, grid, Part(progress, 0, 80))
+    layout = RasterLayout(grid, ["share inside the study area"], ["0-1"])
+    with RasterWriter(output, layout) as writer:
+        for block, part in coverage.every_block():
+            stop_if_cancelled(progress)
+            share = np.zeros(block.rows * block.cols)
+            if part is not None:
+                share[part.cell] = np.minimum(part.share, 1)
+            writer.write(block, share.reshape(block.rows, block.cols))
+    progress.setProgress(100)
+    return grid
+
+
+def _dissolved(units: Units) -> Units:
+    """The study area: all units as one polygon, so that overlaps count once."""
+    parts = ogr.Geometry(ogr.wkbMultiPolygon)
+    units.layer.ResetReading()
+    for feature in units.layer:
+        shape = feature.GetGeometryRef()
+        for k in range(shape.GetGeometryCount()):
+            parts.AddGeometry(shape.GetGeometryRef(k))
+    union = parts.UnionCascaded()
+    source = ogr.GetDriverByName("Memory").CreateDataSource("area")
+    layer = source.CreateLayer("area", units.layer.GetSpatialRef(), ogr.wkbUnknown)
+    layer.CreateField(ogr.FieldDefn("unit", ogr.OFTInteger))
+    feature = ogr.Feature(layer.GetLayerDefn())
+    feature.SetField("unit", 0)
+    feature.SetGeometry(union)
+    layer.CreateFeature(feature)
+    return Units(source, layer, ["study area"], {}, units.crs)
+
+
+def align_rasters(
+    paths: Sequence[str], grid_path: str, resampling: str, names: Sequence[str], output: str, progress: Progress
+) -> list[str]:
+    """Reproject and resample every band of every raster onto the grid and stack them; returns the band names.
+
+    The work is GDAL's warper, without its usual approximation of the projection, so that blocks always agree.
+
+    Args:
+        paths: Rasters of any CRS, cell size and type.
+        grid_path: Template raster whose cells are wanted.
+        resampling: One of `RESAMPLING`. 'average' for quantities per area, 'sum' for counts, 'mode' for classes.
+        names: A name for each band of the output; empty to take them from band descriptions or file names.
+        output: GeoTIFF to write.
+        progress: Progress and cancel.
+
+    Raises:
+        InputError: A raster has no CRS, lies elsewhere, or the number of names does not fit.
+    """
+    if not paths:
+        raise InputError("RASTERS is empty. Choose at least one raster.")
+    if resampling not in RESAMPLING:
+        raise InputError(f"RESAMPLING '{resampling}' is unknown. Choose one of {', '.join(RESAMPLING)}.")
+    grid = Raster(grid_path, "GRID").grid
+    sources = [_warped(p, grid, resampling) for p in paths]
+    found = [name for path, source in zip(paths, sources) for name in _band_names(path, source)]
+    if names and len(names) != len(found):
+        raise InputError(
+            f"NAMES lists {len(names)} name(s) but the rasters have {len(found)} band(s): {', '.join(found)}. "
+            "Give one name per band, or none."
+        )
+    labels = unique_names(list(names) or found)
+    units = [s.GetRasterBand(k + 1).GetUnitType() or "" for s in sources for k in range(s.RasterCount)]
+    with RasterWriter(output, RasterLayout(grid, labels, units)) as writer:
+        band = 0
+        for path, source in zip(paths, sources):
+            for k in range(source.RasterCount):
+                share = Part(progress, 100 * band / len(labels), 100 * (band + 1) / len(labels))
+                _copy_band(source.GetRasterBand(k + 1), writer, band, f"'{Path(path).name}'", share)
+                band += 1
+    return labels
+
+
+def _warped(path: str, grid: Grid, resampling: str) -> gdal.Dataset:
+    """The raster as a virtual dataset on the grid: read block by block, nothing computed yet."""
+    source = open_raster(path, "RASTERS")
+    if not source.GetProjection() and not source.GetGCPProjection():
+        raise InputError(
+            f"RASTERS: '{path}' has no coordinate reference system. Assign one (Raster > Projections > Assign projection)."
+        )
+    floats = all(source.GetRasterBand(k + 1).DataType in (gdal.GDT_Float32, gdal.GDT_Float64) for k in range(source.RasterCount))
+    unset = all(source.GetRasterBand(k + 1).GetNoDataValue() is None for k in range(source.RasterCount))
+    west, south, east, north = grid.extent
+    options: dict[str, Any] = {"srcNodata": "nan"} if floats and unset else {}
+    try:
+        with quiet_gdal():
+            warped = gdal.Warp(
+                "", source, format="VRT", dstSRS=grid.crs, outputBounds=(west, south, east, north),
+                width=grid.cols, height=grid.rows, resampleAlg="near" if resampling == "nearest" else resampling,
+                outputType=gdal.GDT_Float64, workingType=gdal.GDT_Float64, dstNodata=NODATA, errorThreshold=0, **options,
+            )  # fmt: skip
+    except RuntimeError:
+        warped = None
+    if warped is None:
+        raise InputError(f"RASTERS: '{path}' cannot be reprojected to the grid. Check its CRS and extent.")
+    return warped
+
+
+def _band_names(path: str, source: gdal.Dataset) -> list[str]:
+    stem = Path(path.split("|")[0]).stem
+    described = [source.GetRasterBand(k + 1).GetDescription() for k in range(source.RasterCount)]
+    if source.RasterCount == 1:
+        return [described[0] or stem]
+    return [d or f"{stem} {k + 1}" for k, d in enumerate(described)]
+
+
+def _copy_band(source: gdal.Band, writer: RasterWriter, band: int, name: str, progress: Progress) -> None:
+    blocks = list(writer.layout.grid.blocks())
+    found = False
+    for number, block in enumerate(blocks):
+        stop_if_cancelled(progress)
+        try:
+            values = source.ReadAsArray(block.col, block.row, block.cols, block.rows)
+        except RuntimeError:
+            values = None
+        if values is None:
+            raise InputError(f"RASTERS: {name} cannot be read (damaged or truncated file?). Make it again.")
+        values = np.where((values == NODATA) | np.isinf(values), np.nan, values)
+        found = found or not np.isnan(values).all()
+        writer.write(block, values, band)
+        progress.setProgress(100 * (number + 1) / len(blocks))
+    if not found:
+        raise InputError(
+            f"RASTERS: {name} has no data on the grid: it lies elsewhere or is empty there. Check its CRS and extent."
+        )
+
+
+def stack_rasters(paths: Sequence[str], output: str, progress: Progress) -> list[str]:
+    """Put the bands of rasters that already share one grid into one file; returns the band names.
+
+    Raises:
+        InputError: Their grids differ.
+    """
+    if not paths:
+        raise InputError("RASTERS is empty. Choose at least one raster.")
+    rasters = [Raster(p, "RASTERS") for p in paths]
+    grid = rasters[0].grid
+    for raster in rasters[1:]:
+        require_grid(grid, raster.grid, f"RASTERS: '{Path(raster.path).name}'", f"'{Path(rasters[0].path).name}'")
+    names = unique_names([n for p, r in zip(paths, rasters) for n in _band_names(p, r.dataset)])
+    units = [u for r in rasters for u in r.units]
+    blocks = list(grid.blocks())
+    with RasterWriter(output, RasterLayout(grid, names, units)) as writer:
+        for number, block in enumerate(blocks):
+            first = 0
+            for raster in rasters:
+                stop_if_cancelled(progress)
+                writer.write(block, raster.read(block), first)
+                first += len(raster.names)
+            progress.setProgress(100 * (number + 1) / len(blocks))
+    return names

@@ -1,0 +1,233 @@
+"""Reading and writing rasters block by block, with NaN for nodata and nothing half-written left behind."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from osgeo import gdal
+
+from .errors import InputError, OutputError
+from .grid import Block, Grid
+
+NODATA = -9999.0
+_CREATION_OPTIONS = ["TILED=YES", "COMPRESS=DEFLATE", "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS"]
+_COUNTER = itertools.count()
+
+
+class Raster:
+    """A raster open for reading, nodata as NaN.
+
+    Args:
+        path: Anything GDAL opens.
+        role: What the raster is to the user (a parameter's name), for messages.
+
+    Raises:
+        InputError: It cannot be opened, or lacks a CRS.
+    """
+
+    def __init__(self, path: str, role: str = "raster"):
+        self.path, self.role = str(path), role
+        self.dataset = open_raster(self.path, role)
+        if not self.dataset.RasterCount:
+            raise InputError(f"{role}: '{self.path}' holds no band (it may be a container of several rasters; pick one).")
+        try:
+            self.grid = Grid(
+                tuple(self.dataset.GetGeoTransform()),
+                self.dataset.RasterYSize,
+                self.dataset.RasterXSize,
+                self.dataset.GetProjection(),
+            )
+        except InputError as error:
+            raise InputError(f"{role} ('{Path(self.path).name}'): {error}") from None
+        bands = [self.dataset.GetRasterBand(k + 1) for k in range(self.dataset.RasterCount)]
+        self.names = unique_names([b.GetDescription() or f"band {k + 1}" for k, b in enumerate(bands)])
+        self.units = [b.GetUnitType() or "" for b in bands]
+        self.nodata = [b.GetNoDataValue() for b in bands]
+        self.metadata: dict[str, str] = dict(self.dataset.GetMetadata() or {})
+
+    def read(self, block: Block, bands: Optional[Sequence[int]] = None) -> np.ndarray:
+        """Values of a block, shape (bands, rows, cols), float32 (float64 for wider types); NaN where there is no data.
+
+        Args:
+            block: The window to read.
+            bands: Zero-based band numbers, in the wanted order; all when None.
+
+        Raises:
+            InputError: The file is damaged, or a band holds infinite values.
+        """
+        bands = range(len(self.names)) if bands is None else bands
+        values = np.stack([self._read_band(k, block) for k in bands])
+        if np.isinf(values).any():
+            k = list(bands)[int(np.argmax(np.isinf(values).any(axis=(1, 2))))]
+            raise InputError(
+                f"{self.role}: band '{self.names[k]}' of '{Path(self.path).name}' holds infinite values. "
+                "Replace them by nodata (Raster calculator), then run again."
+            )
+        return values
+
+    def _read_band(self, k: int, block: Block) -> np.ndarray:
+        band = self.dataset.GetRasterBand(k + 1)
+        try:
+            raw = band.ReadAsArray(block.col, block.row, block.cols, block.rows)
+        except RuntimeError:
+            raw = None
+        if raw is None:
+            raise InputError(f"{self.role}: '{self.path}' cannot be read (damaged or truncated file?). Make it again.")
+        wide = raw.dtype in (np.float64, np.int32, np.uint32, np.int64, np.uint64)
+        values = raw.astype(np.float64 if wide else np.float32)
+        nodata = self.nodata[k]
+        if nodata is not None and not np.isnan(nodata):
+            values[raw == np.asarray(nodata).astype(raw.dtype)] = np.nan
+        return values
+
+
+def open_raster(path: str, role: str = "raster") -> gdal.Dataset:
+    """Open a raster with GDAL, or say in a sentence why not."""
+    try:
+        with quiet_gdal():
+            dataset = gdal.OpenEx(str(path), gdal.OF_RASTER)
+    except RuntimeError:
+        dataset = None
+    if dataset is None:
+        missing = not str(path).startswith("/vsi") and ":" not in str(path)[2:] and not Path(path).exists()
+        reason = "does not exist" if missing else "is not a raster that GDAL can read"
+        raise InputError(f"{role}: '{path}' {reason}. Choose a raster file, e.g. a GeoTIFF.")
+    return dataset
+
+
+@contextlib.contextmanager
+def quiet_gdal() -> Iterator[None]:
+    """Keep GDAL's own error lines off the console: the caller says it better."""
+    gdal.PushErrorHandler("CPLQuietErrorHandler")
+    try:
+        yield
+    finally:
+        gdal.PopErrorHandler()
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The same names, made different where they repeat ('light', 'light 2')."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return result
+
+
+@dataclass(frozen=True)
+class RasterLayout:
+    """What a raster to be written holds, besides its values.
+
+    Attributes:
+        grid: Its cells.
+        names: Band descriptions, one a band.
+        units: Unit of each band, or one for all.
+        metadata: Items kept in the file, e.g. STATGRID_METHOD, so that a grid tells where it came from.
+    """
+
+    grid: Grid
+    names: Sequence[str]
+    units: Sequence[str] = ("",)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class RasterWriter:
+    """Writes a GeoTIFF under a temporary name and renames it at the end.
+
+    Float32, tiled, DEFLATE with predictor, nodata −9999. As a context manager: an error or cancel inside removes the unfinished
+    file and leaves an earlier one of the same name untouched.
+
+    Raises:
+        OutputError: The folder is missing, read-only or full.
+    """
+
+    def __init__(self, path: str, layout: RasterLayout):
+        self.path, self.layout = str(path), layout
+        self.part = temporary_name(self.path)
+        grid = layout.grid
+        try:
+            with quiet_gdal():
+                self.dataset = gdal.GetDriverByName("GTiff").Create(
+                    self.part, grid.cols, grid.rows, len(layout.names), gdal.GDT_Float32,
+                    [*_CREATION_OPTIONS, "PREDICTOR=3", "INTERLEAVE=BAND"],
+                )  # fmt: skip
+        except RuntimeError:
+            self.dataset = None
+        if self.dataset is None:
+            raise OutputError(f"Cannot write '{self.path}'. Choose a folder that exists and that you may write to.")
+        self.dataset.SetGeoTransform(grid.transform)
+        self.dataset.SetProjection(grid.crs)
+        self.dataset.SetMetadata({k: str(v) for k, v in layout.metadata.items()})
+        units = list(layout.units) * (len(layout.names) if len(layout.units) == 1 else 1)
+        for k, (name, unit) in enumerate(zip(layout.names, units)):
+            band = self.dataset.GetRasterBand(k + 1)
+            band.SetNoDataValue(NODATA)
+            band.SetDescription(name)
+            band.SetUnitType(unit)
+
+    def write(self, block: Block, values: np.ndarray, first_band: int = 0) -> None:
+        """Write one block, shape (bands, rows, cols) or (rows, cols); NaN becomes nodata."""
+        values = values[None] if values.ndim == 2 else values
+        for k, layer in enumerate(values):
+            filled = np.where(np.isnan(layer), NODATA, layer).astype(np.float32)
+            band = self.dataset.GetRasterBand(first_band + k + 1)
+            try:
+                failed = band.WriteArray(filled, block.col, block.row)
+            except RuntimeError:
+                failed = True
+            if failed:
+                raise OutputError(f"Cannot write '{self.path}': is the disk full?")
+
+    def __enter__(self) -> "RasterWriter":
+        return self
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        if kind is None:
+            self._finish()
+        else:
+            self._discard()
+
+    def _finish(self) -> None:
+        gdal.ErrorReset()
+        try:
+            with quiet_gdal():
+                self.dataset.FlushCache()
+                self.dataset = None
+            failed = gdal.GetLastErrorType() >= gdal.CE_Failure
+        except RuntimeError:
+            failed = True
+        if failed:
+            self._discard()
+            raise OutputError(f"Cannot write '{self.path}': is the disk full?")
+        put_in_place(self.part, self.path)
+
+    def _discard(self) -> None:
+        with quiet_gdal(), contextlib.suppress(RuntimeError):
+            self.dataset = None
+        Path(self.part).unlink(missing_ok=True)
+
+
+def temporary_name(path: str) -> str:
+    """A name beside `path` for the unfinished file."""
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise OutputError(f"Cannot write '{path}': the folder '{target.parent}' does not exist. Make it first.")
+    return str(target.with_name(f".{target.stem}.{os.getpid()}.{next(_COUNTER)}.part{target.suffix}"))
+
+
+def put_in_place(part: str, path: str) -> None:
+    """Give the finished file its name, replacing an earlier one."""
+    try:
+        Path(part).replace(path)
+    except OSError as error:
+        Path(part).unlink(missing_ok=True)
+        raise OutputError(
+            f"Cannot write '{path}': {error.strerror}. Close programs that use it, or choose another name."
+        ) from None
+    Path(f"{path}.aux.xml").unlink(missing_ok=True)

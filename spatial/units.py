@@ -1,0 +1,238 @@
+"""Administrative units: polygons with a published total, checked and brought into the grid's CRS."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+from osgeo import gdal, ogr, osr
+
+from .errors import InputError
+from .grid import crs_name, spatial_reference
+from .progress import Progress
+from .raster import quiet_gdal
+
+MAX_NAMED = 5  # how many units a message names
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units in reading order, their shapes in one CRS.
+
+    Attributes:
+        source: Memory data source that owns `layer`; keep it as long as the layer is used.
+        layer: OGR layer with one polygon per unit and the field `unit` (its row number here).
+        names: What to call each unit in messages and reports.
+        columns: Values of the fields asked for, by name, each of length n.
+        crs: The shapes' CRS as WKT.
+    """
+
+    source: Any
+    layer: Any
+    names: list[str]
+    columns: dict[str, np.ndarray]
+    crs: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def listing(self, chosen: Sequence[int]) -> str:
+        """Name a few of the chosen units: 'A, B and 3 more'."""
+        shown = ", ".join(f"'{self.names[u]}'" for u in list(chosen)[:MAX_NAMED])
+        more = len(chosen) - MAX_NAMED
+        return shown + (f" and {more} more" if more > 0 else "")
+
+    def rings(self, tolerance: float = 0.0) -> list[list[np.ndarray]]:
+        """Outer rings of each unit as arrays of x, y, simplified by `tolerance` CRS units: for drawing only."""
+        result = []
+        for feature in _rewound(self.layer):
+            shape = feature.GetGeometryRef()
+            shape = shape.SimplifyPreserveTopology(tolerance) if tolerance else shape
+            parts = [shape] if shape.GetGeometryCount() and shape.GetGeometryName() == "POLYGON" else list(shape)
+            result.append([np.array(p.GetGeometryRef(0).GetPoints())[:, :2] for p in parts if p.GetGeometryCount()])
+        return result
+
+    def areas(self) -> np.ndarray:
+        """Plane area of each unit in squared CRS units."""
+        return np.array([f.GetGeometryRef().GetArea() for f in _rewound(self.layer)])
+
+
+def read_units(
+    path: str, fields: Sequence[str], crs: str, progress: Progress, name_field: str = "", role: str = "UNITS"
+) -> Units:
+    """Read polygons and numeric fields, repair what can be repaired, refuse what cannot.
+
+    Args:
+        path: A vector file; 'file.gpkg|layername=county' picks a layer.
+        fields: Numeric fields to read (totals): every value must be a finite number ≥ 0.
+        crs: WKT of the CRS wanted.
+        progress: Where warnings go.
+        name_field: Field that names the units; found by itself when empty.
+        role: The parameter's name, for messages.
+
+    Raises:
+        InputError: No CRS, no polygons, duplicate shapes, or totals that are missing, negative, infinite or all zero.
+    """
+    dataset, layer = _open(path, role)
+    definition = layer.GetLayerDefn()
+    for field in fields:
+        _check_numeric(definition, field, role)
+    reference = layer.GetSpatialRef()
+    if reference is None:
+        raise InputError(f"{role}: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
+    reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    target = spatial_reference(crs)
+    to_target = None if reference.IsSame(target) else osr.CoordinateTransformation(reference, target)
+    name_field = name_field or _guess_name_field(definition)
+
+    memory = (ogr.GetDriverByName("Memory") or ogr.GetDriverByName("MEM")).CreateDataSource("units")
+    shapes = memory.CreateLayer("units", target, ogr.wkbMultiPolygon)
+    shapes.CreateField(ogr.FieldDefn("unit", ogr.OFTInteger))
+    names: list[str] = []
+    rows: list[list[Optional[float]]] = []
+    empty: list[str] = []
+    repaired: list[str] = []
+    seen: dict[bytes, list[int]] = {}
+    for feature in _rewound(layer):
+        name = str(feature.GetField(name_field) or "") if name_field else ""
+        name = name or f"feature {feature.GetFID()}"
+        shape, was_repaired = _polygon(feature.GetGeometryRef(), to_target, f"{role}: unit '{name}'")
+        if shape is None:
+            empty.append(name)
+            continue
+        if was_repaired:
+            repaired.append(name)
+        seen.setdefault(bytes(shape.ExportToWkb()), []).append(len(names))
+        copy = ogr.Feature(shapes.GetLayerDefn())
+        copy.SetField("unit", len(names))
+        copy.SetGeometry(shape)
+        shapes.CreateFeature(copy)
+        names.append(name)
+        rows.append([feature.GetField(f) for f in fields])
+    del dataset
+    if not names:
+        raise InputError(f"{role}: the layer holds no polygon. Choose a layer of administrative units.")
+    columns = {f: np.array([np.nan if r[k] is None else float(r[k]) for r in rows]) for k, f in enumerate(fields)}
+    units = Units(memory, shapes, names, columns, crs)
+    if empty:
+        progress.pushWarning(f"{role}: {len(empty)} feature(s) without a shape left out: {', '.join(empty[:MAX_NAMED])}.")
+    if repaired:
+        progress.pushWarning(
+            f"{role}: {len(repaired)} self-intersecting shape(s) repaired: {', '.join(repaired[:MAX_NAMED])}. "
+            "Look at them if their totals matter (Vector > Geometry tools > Check validity)."
+        )
+    twins = [group for group in seen.values() if len(group) > 1]
+    if twins:
+        raise InputError(
+            f"{role}: {len(twins)} shape(s) occur more than once: {units.listing(twins[0])}. "
+            "Delete the copies ('Delete duplicate geometries') so that no total is spread twice."
+        )
+    for field in fields:
+        _check_totals(units, field, role)
+    return units
+
+
+def _open(path: str, role: str) -> tuple[Any, Any]:
+    file, *options = str(path).split("|")
+    named = dict(o.split("=", 1) for o in options if "=" in o)
+    try:
+        with quiet_gdal():
+            dataset = gdal.OpenEx(file, gdal.OF_VECTOR)
+    except RuntimeError:
+        dataset = None
+    if dataset is None:
+        raise InputError(f"{role}: '{file}' cannot be opened as a vector layer. Choose a polygon layer.")
+    if "layername" in named:
+        layer = dataset.GetLayerByName(named["layername"])
+    else:
+        layer = dataset.GetLayer(int(named.get("layerid", 0)))
+    if layer is None:
+        raise InputError(f"{role}: '{file}' has no layer '{named.get('layername', named.get('layerid', 0))}'.")
+    if "subset" in named:
+        layer.SetAttributeFilter(named["subset"])
+    return dataset, layer
+
+
+def _rewound(layer: Any) -> Any:
+    layer.ResetReading()
+    return layer
+
+
+def _check_numeric(definition: Any, field: str, role: str) -> None:
+    index = definition.GetFieldIndex(field)
+    if index < 0:
+        known = ", ".join(definition.GetFieldDefn(k).GetName() for k in range(definition.GetFieldCount()))
+        raise InputError(f"{role} has no field '{field}'. It has: {known or 'none'}.")
+    if definition.GetFieldDefn(index).GetType() not in (ogr.OFTInteger, ogr.OFTInteger64, ogr.OFTReal):
+        raise InputError(
+            f"{role}: field '{field}' holds text, not numbers. Convert it with the field calculator (to_real(\"{field}\"))."
+        )
+
+
+def _guess_name_field(definition: Any) -> str:
+    text = [
+        definition.GetFieldDefn(k).GetName()
+        for k in range(definition.GetFieldCount())
+        if definition.GetFieldDefn(k).GetType() == ogr.OFTString
+    ]
+    return next((t for t in text if "name" in t.lower() or t.lower().startswith("nom")), text[0] if text else "")
+
+
+def _polygon(shape: Any, to_target: Any, who: str) -> tuple[Any, bool]:
+    """The shape as a valid multipolygon in the target CRS and whether it had to be repaired; None if it has no area."""
+    if shape is None or shape.IsEmpty():
+        return None, False
+    shape = shape.GetLinearGeometry() if shape.HasCurveGeometry() else shape.Clone()
+    shape.FlattenTo2D()
+    if to_target is not None:
+        failed = True
+        with quiet_gdal():
+            try:
+                failed = bool(shape.Transform(to_target))
+            except RuntimeError:
+                failed = True
+        if failed or not all(map(math.isfinite, shape.GetEnvelope())):
+            raise InputError(f"{who} cannot be brought into the grid's CRS. Check the layer's CRS and extent.")
+    with quiet_gdal():
+        was_valid = shape.IsValid()
+        shape = shape if was_valid else shape.MakeValid()
+    polygons = ogr.Geometry(ogr.wkbMultiPolygon)
+    _collect(shape, polygons)
+    return (polygons if polygons.GetArea() > 0 else None), not was_valid
+
+
+def _collect(shape: Any, polygons: Any) -> None:
+    """Add every polygon inside `shape` (a polygon or any collection) to `polygons`."""
+    if shape is None:
+        return
+    if ogr.GT_Flatten(shape.GetGeometryType()) == ogr.wkbPolygon:
+        polygons.AddGeometry(shape)
+        return
+    for k in range(shape.GetGeometryCount()):
+        part = shape.GetGeometryRef(k)
+        if ogr.GT_Flatten(part.GetGeometryType()) not in (ogr.wkbPoint, ogr.wkbLineString):
+            _collect(part, polygons)
+
+
+def _check_totals(units: Units, field: str, role: str) -> None:
+    values = units.columns[field]
+    for bad, what, remedy in (
+        (np.isnan(values), "no value (NULL)", "Fill it in, or select the other units and run on the selection"),
+        (np.isinf(values), "an infinite value", "Correct it"),
+        (values < 0, "a negative value", "Correct it: totals are counts, 0 or more"),
+    ):
+        if bad.any():
+            first = values[bad][0]
+            value = "" if np.isnan(first) else f", e.g. {first:g}"
+            raise InputError(
+                f"{role}: field '{field}' has {what} in {int(bad.sum())} unit(s){value}: "
+                f"{units.listing(np.flatnonzero(bad))}. {remedy}."
+            )
+    if not values.any():
+        raise InputError(f"{role}: field '{field}' is 0 in every unit, so there is nothing to spread. Choose another field.")
+
+
+def describe_crs(units: Units) -> str:
+    """The CRS in words, for reports."""
+    return crs_name(units.crs)
