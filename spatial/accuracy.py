@@ -1,6 +1,7 @@
 """Accuracy of a grid against check units or a true grid (METHODS section 5)."""
 
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
@@ -71,6 +72,12 @@ class Assessment:
     true: np.ndarray
     areas: np.ndarray
     by_construction: bool = False
+
+    def rows(self) -> list[tuple[float, float, float, Optional[float]]]:
+        """Predicted, true, error (persons) and relative error (0–1, None where true is 0) of each unit."""
+        errors = (self.predicted - self.true).tolist()
+        pairs = zip(self.predicted.tolist(), self.true.tolist(), errors)
+        return [(p, t, e, e / t if t > 0 else None) for p, t, e in pairs]
 
     def on_counts(self) -> dict[str, float]:
         """Accuracy of counts (persons)."""

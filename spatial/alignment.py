@@ -82,7 +82,7 @@ def _dissolved(units: Units) -> Units:
     feature.SetField("unit", 0)
     feature.SetGeometry(union)
     layer.CreateFeature(feature)
-    return Units(source, layer, ["study area"], {}, units.crs)
+    return Units(source, layer, ["study area"], {}, [0], units.crs)
 
 
 def align_rasters(

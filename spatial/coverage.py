@@ -1,6 +1,7 @@
 """Which share of each cell lies in each unit: computed once, exactly, and used by means, sums, adjustment and accuracy.
 
-The shares `a_iu` come from exactextract: the exact area of intersection of polygon and cell, not the cell-centre rule. So units smaller than a cell and cells shared by many units are right.
+The shares `a_iu` come from exactextract: the exact area of intersection of polygon and cell, not the cell-centre rule.
+So units smaller than a cell and cells shared by many units are right.
 """
 
 import tempfile

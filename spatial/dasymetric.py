@@ -5,7 +5,7 @@ p_i = Σ_u P_u · a_iu m_i A_i w_i / Σ_j a_ju m_j A_j w_j
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy as np
@@ -15,7 +15,9 @@ from .errors import InputError
 from .factors import Mask
 from .grid import Block
 from .progress import Part, Progress, stop_if_cancelled
+from .provenance import plugin_version
 from .raster import Raster, RasterLayout, RasterWriter
+from .units import read_units
 
 WeightReader = Callable[[Block], np.ndarray]
 FLOOR_SLACK = 1e-9  # 2.9999999999 persons are 3
@@ -51,16 +53,15 @@ class AdjustmentOptions:
     unit: str = "persons"
 
 
-def reader(raster: Raster, band: int = 0) -> WeightReader:
-    """Weights from a raster: nodata counts as 0, negative values are refused."""
+def reader(raster: Raster, band: int = 0, add: float = 0.0) -> WeightReader:
+    """Weights from a raster plus `add`; nodata counts as 0, negative values are refused."""
 
     def read(block: Block) -> np.ndarray:
-        values = np.nan_to_num(raster.read(block, [band])[0].astype(np.float64))
-        if values.min() < 0:
-            raise InputError(
-                f"{raster.role} holds negative values (lowest {values.min():g}). Weights and densities must be 0 or more."
-            )
-        return values
+        values = raster.read(block, [band])[0].astype(np.float64)
+        lowest = np.nanmin(values, initial=0)
+        if lowest < 0:
+            raise InputError(f"{raster.role} holds negative values (lowest {lowest:g}). Weights and densities must be 0 or more.")
+        return np.nan_to_num(values + add)
 
     return read
 
@@ -138,6 +139,44 @@ def to_cells(part: BlockCoverage, values: np.ndarray) -> np.ndarray:
     cells = np.bincount(part.cell, values, size)
     cells[np.bincount(part.cell, minlength=size) == 0] = np.nan
     return cells.reshape(part.block.rows, part.block.cols)
+
+
+@dataclass(frozen=True)
+class WeightSource:
+    """Where weights come from.
+
+    Attributes:
+        path: Raster of densities or weights.
+        band: Zero-based band.
+        add: Added to every weight, e.g. 1 for night-time light.
+        mask: Raster of habitable shares on the same grid, or None.
+    """
+
+    path: str
+    band: int = 0
+    add: float = 0.0
+    mask: Optional[str] = None
+
+
+def adjust_raster(
+    weights: WeightSource, units_path: str, fields: Sequence[str], output: str, options: AdjustmentOptions, progress: Progress
+) -> AdjustmentSummary:
+    """Read weights and units, and write the adjusted counts: `adjust_to_totals` from files.
+
+    Raises:
+        InputError: Whatever cannot be used, in a sentence.
+    """
+    raster = Raster(weights.path, "INPUT")
+    if not 0 <= weights.band < len(raster.names):
+        raise InputError(f"BAND is {weights.band + 1}, but INPUT has {len(raster.names)} band(s).")
+    mask = Mask(weights.mask, raster.grid, "INPUT")
+    units = read_units(units_path, fields, raster.grid.crs, progress)
+    coverage = UnitCoverage(units, raster.grid, Part(progress, 0, 40))
+    read = reader(raster, weights.band, weights.add)
+    adjuster = Adjuster(coverage, read, mask, Part(progress, 40, 60))
+    kept = {k: v for k, v in raster.metadata.items() if k.startswith("STATGRID_")}
+    options = replace(options, metadata={**kept, "STATGRID_VERSION": plugin_version(), **(options.metadata or {})})
+    return adjust_to_totals(adjuster, fields, output, options, Part(progress, 60, 100))
 
 
 def adjust_to_totals(

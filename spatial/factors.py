@@ -24,6 +24,7 @@ class UnitTable:
         lowest: Lowest value among each unit's cells, shape (n, k).
         highest: Highest value among each unit's cells, shape (n, k).
         habitable: Habitable area `Σ a A m`, shape (n,), km².
+        missing_share: Share of the units' area where a factor has no data, shape (k,), 0–1.
     """
 
     factors: list[str]
@@ -31,6 +32,7 @@ class UnitTable:
     lowest: np.ndarray
     highest: np.ndarray
     habitable: np.ndarray
+    missing_share: np.ndarray
 
     def density(self, totals: np.ndarray) -> np.ndarray:
         """Population density `d_u = P_u / Σ a A m`, persons per habitable km²; NaN where nothing is habitable."""
@@ -80,11 +82,12 @@ def unit_table(factors: Raster, coverage: UnitCoverage, mask: Mask, progress: Pr
     n, k = len(coverage.units), len(factors.names)
     weighted, weight = np.zeros((n, k)), np.zeros((n, k))
     lowest, highest = np.full((n, k), np.inf), np.full((n, k), -np.inf)
-    habitable = np.zeros(n)
+    habitable, ground = np.zeros(n), 0.0
     done = 0
     for part in coverage:
         stop_if_cancelled(progress)
         area = part.share * part.areas[part.cell]
+        ground += float(area.sum())
         habitable += np.bincount(part.unit, area * mask.read(part.block).ravel()[part.cell], n)
         values = factors.read(part.block).reshape(k, -1)[:, part.cell].astype(np.float64)
         for j in range(k):
@@ -99,7 +102,7 @@ def unit_table(factors: Raster, coverage: UnitCoverage, mask: Mask, progress: Pr
     with np.errstate(divide="ignore", invalid="ignore"):
         means = np.where(weight > 0, weighted / weight, np.nan)
     _check_bands(factors, lowest, highest, progress)
-    return UnitTable(list(factors.names), means, lowest, highest, habitable)
+    return UnitTable(list(factors.names), means, lowest, highest, habitable, 1 - weight.sum(axis=0) / ground)
 
 
 def _check_bands(factors: Raster, lowest: np.ndarray, highest: np.ndarray, progress: Progress) -> None:

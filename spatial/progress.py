@@ -56,6 +56,19 @@ class Part:
         self.parent.setProgress(self.start + (self.end - self.start) * percent / 100)
 
 
+class Recorder(Part):
+    """Passes everything on to `parent` and keeps the warnings, for a report."""
+
+    def __init__(self, parent: Progress):
+        super().__init__(parent, 0, 100)
+        self.warnings: list[str] = []
+        self.pushWarning = self._warn
+
+    def _warn(self, text: str) -> None:
+        self.warnings.append(text)
+        self.parent.pushWarning(text)
+
+
 def stop_if_cancelled(progress: Progress) -> None:
     """Raise `Cancelled` when the user asked to stop."""
     if progress.isCanceled():

@@ -1,8 +1,6 @@
 """Reading and writing rasters block by block, with NaN for nodata and nothing half-written left behind."""
 
 import contextlib
-import itertools
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +10,11 @@ import numpy as np
 from osgeo import gdal
 
 from .errors import InputError, OutputError
+from .files import put_in_place, temporary_name
 from .grid import Block, Grid
 
 NODATA = -9999.0
 _CREATION_OPTIONS = ["TILED=YES", "COMPRESS=DEFLATE", "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS"]
-_COUNTER = itertools.count()
 
 
 class Raster:
@@ -211,23 +209,3 @@ class RasterWriter:
         with quiet_gdal(), contextlib.suppress(RuntimeError):
             self.dataset = None
         Path(self.part).unlink(missing_ok=True)
-
-
-def temporary_name(path: str) -> str:
-    """A name beside `path` for the unfinished file."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise OutputError(f"Cannot write '{path}': the folder '{target.parent}' does not exist. Make it first.")
-    return str(target.with_name(f".{target.stem}.{os.getpid()}.{next(_COUNTER)}.part{target.suffix}"))
-
-
-def put_in_place(part: str, path: str) -> None:
-    """Give the finished file its name, replacing an earlier one."""
-    try:
-        Path(part).replace(path)
-    except OSError as error:
-        Path(part).unlink(missing_ok=True)
-        raise OutputError(
-            f"Cannot write '{path}': {error.strerror}. Close programs that use it, or choose another name."
-        ) from None
-    Path(f"{path}.aux.xml").unlink(missing_ok=True)

@@ -25,6 +25,7 @@ class Units:
         layer: OGR layer with one polygon per unit and the field `unit` (its row number here).
         names: What to call each unit in messages and reports.
         columns: Values of the fields asked for, by name, each of length n.
+        rows: Position of each unit among the features read (features without a shape are left out).
         crs: The shapes' CRS as WKT.
     """
 
@@ -32,6 +33,7 @@ class Units:
     layer: Any
     names: list[str]
     columns: dict[str, np.ndarray]
+    rows: list[int]
     crs: str
 
     def __len__(self) -> int:
@@ -90,11 +92,12 @@ def read_units(
     shapes = memory.CreateLayer("units", target, ogr.wkbMultiPolygon)
     shapes.CreateField(ogr.FieldDefn("unit", ogr.OFTInteger))
     names: list[str] = []
-    rows: list[list[Optional[float]]] = []
+    values: list[list[Optional[float]]] = []
+    rows: list[int] = []
     empty: list[str] = []
     repaired: list[str] = []
     seen: dict[bytes, list[int]] = {}
-    for feature in _rewound(layer):
+    for row, feature in enumerate(_rewound(layer)):
         name = str(feature.GetField(name_field) or "") if name_field else ""
         name = name or f"feature {feature.GetFID()}"
         shape, was_repaired = _polygon(feature.GetGeometryRef(), to_target, f"{role}: unit '{name}'")
@@ -109,12 +112,13 @@ def read_units(
         copy.SetGeometry(shape)
         shapes.CreateFeature(copy)
         names.append(name)
-        rows.append([feature.GetField(f) for f in fields])
+        values.append([feature.GetField(f) for f in fields])
+        rows.append(row)
     del dataset
     if not names:
         raise InputError(f"{role}: the layer holds no polygon. Choose a layer of administrative units.")
-    columns = {f: np.array([np.nan if r[k] is None else float(r[k]) for r in rows]) for k, f in enumerate(fields)}
-    units = Units(memory, shapes, names, columns, crs)
+    columns = {f: np.array([np.nan if r[k] is None else float(r[k]) for r in values]) for k, f in enumerate(fields)}
+    units = Units(memory, shapes, names, columns, rows, crs)
     if empty:
         progress.pushWarning(f"{role}: {len(empty)} feature(s) without a shape left out: {', '.join(empty[:MAX_NAMED])}.")
     if repaired:

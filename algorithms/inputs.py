@@ -1,0 +1,147 @@
+"""From Processing parameters to plain paths and values that the core reads."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import (
+    QgsFeature,
+    QgsFeatureRequest,
+    QgsFields,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingFeatureSource,
+    QgsRasterLayer,
+    QgsVectorFileWriter,
+)
+from qgis.PyQt.QtCore import QVariant
+
+from ..spatial.coverage import require_grid
+from ..spatial.errors import InputError, OutputError
+from ..spatial.progress import Progress, stop_if_cancelled
+from ..spatial.raster import Raster
+
+
+def raster_path(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
+    """Path of a raster parameter, for GDAL; empty when an optional one is not given."""
+    layer = algorithm.parameterAsRasterLayer(parameters, name, context)
+    if layer is None:
+        given = parameters.get(name)
+        if given in (None, ""):
+            return ""
+        raise InputError(f"{name}: '{given}' is not a raster that QGIS can open. Choose a raster file, e.g. a GeoTIFF.")
+    return gdal_path(layer, name)
+
+
+def raster_paths(
+    algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
+) -> list[str]:
+    """Paths of a parameter that takes many rasters, in the order given."""
+    layers = algorithm.parameterAsLayerList(parameters, name, context)
+    given = parameters.get(name) or []
+    count = len(given) if isinstance(given, (list, tuple)) else 1
+    if len(layers) != count or any(layer is None for layer in layers):
+        found = {layer.source() for layer in layers if layer is not None}
+        wrong = [str(g) for g in (given if count == len(given) else [given]) if isinstance(g, str) and g not in found]
+        raise InputError(f"{name}: cannot open as a raster: {', '.join(wrong) or 'one of the entries'}. Choose raster files.")
+    return [gdal_path(layer, name) for layer in layers]
+
+
+def gdal_path(layer: Any, name: str) -> str:
+    """What GDAL opens for a raster layer."""
+    if not isinstance(layer, QgsRasterLayer) or layer.dataProvider() is None or layer.dataProvider().name() != "gdal":
+        raise InputError(f"{name}: '{layer.name()}' is not a raster file. Save it as a GeoTIFF first (Export > Save as).")
+    return str(layer.source())
+
+
+def source(
+    algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
+) -> QgsProcessingFeatureSource:
+    """A vector parameter as a source with a CRS and at least one feature."""
+    found = algorithm.parameterAsSource(parameters, name, context)
+    if found is None:
+        raise InputError(f"{name}: '{parameters.get(name)}' is not a vector layer that QGIS can open. Choose a polygon layer.")
+    if not found.sourceCrs().isValid():
+        raise InputError(f"{name}: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
+    if found.featureCount() == 0:
+        raise InputError(f"{name}: the layer is empty (or nothing is selected in it). Choose a layer with polygons.")
+    return found
+
+
+@contextlib.contextmanager
+def work_folder() -> Iterator[Path]:
+    """A folder for intermediate files, removed at the end whatever happens."""
+    with tempfile.TemporaryDirectory(prefix="statgrid-") as folder:
+        yield Path(folder)
+
+
+def save_units(units: QgsProcessingFeatureSource, fields: Sequence[str], path: Path, progress: Progress) -> str:
+    """Write units as they are (selection and filter obeyed, shapes unchecked) to a GeoPackage for the core.
+
+    Keeps the named fields and all text fields (one of them names the units in reports).
+    """
+    wanted = QgsFields()
+    columns = []
+    for index, field in enumerate(units.fields()):
+        is_name = field.type() == QVariant.String and field.name().lower() not in ("fid", "ogc_fid")
+        if field.name() in fields or is_name:
+            wanted.append(field)
+            columns.append(index)
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName = "GPKG"
+    options.layerName = "units"
+    options.layerOptions = ["FID=statgrid_fid", "GEOMETRY_NAME=statgrid_shape"]
+    writer = QgsVectorFileWriter.create(
+        str(path), wanted, units.wkbType(), units.sourceCrs(), QgsProcessingContext().transformContext(), options
+    )
+    if writer.hasError():
+        raise OutputError(f"Cannot write a temporary file: {writer.errorMessage()}. Is the disk full?")
+    for feature in units.getFeatures(QgsFeatureRequest(), QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks):
+        stop_if_cancelled(progress)
+        copy = QgsFeature(wanted)
+        copy.setGeometry(feature.geometry())
+        copy.setAttributes([feature.attribute(c) for c in columns])
+        if not writer.addFeature(copy):
+            raise OutputError(f"Cannot write a temporary file: {writer.errorMessage()}. Is the disk full?")
+    del writer
+    return str(path)
+
+
+def require_field_numeric(units: QgsProcessingFeatureSource, field: str, name: str) -> None:
+    """Raise `InputError` when a field is missing or holds text."""
+    index = units.fields().lookupField(field)
+    if index < 0:
+        known = ", ".join(f.name() for f in units.fields())
+        raise InputError(f"{name}: the layer has no field '{field}'. It has: {known}.")
+    if not units.fields().at(index).isNumeric():
+        raise InputError(
+            f"{name}: field '{field}' holds text, not numbers. Convert it with the field calculator (to_real(\"{field}\"))."
+        )
+
+
+def require_same_grid(first: str, second: str, name: str) -> None:
+    """Raise `InputError` when an optional second raster lies on another grid than the first."""
+    if first and second:
+        require_grid(Raster(first).grid, Raster(second, name).grid, name, Path(first).name)
+
+
+def geotiff_path(path: Optional[str], name: str) -> str:
+    """An output path that ends in .tif; empty when an optional output is not wanted.
+
+    Raises:
+        OutputError: Another ending, or a folder that does not exist.
+    """
+    if not path:
+        return ""
+    if Path(path).suffix.lower() not in (".tif", ".tiff"):
+        raise OutputError(f"{name}: '{path}' must end in .tif: StatGrid writes GeoTIFF.")
+    require_folder(path, name)
+    return str(path)
+
+
+def require_folder(path: str, name: str) -> None:
+    """Raise `OutputError` when the folder of an output does not exist."""
+    if path and not Path(path).parent.is_dir():
+        raise OutputError(f"{name}: the folder '{Path(path).parent}' does not exist. Make it first, or choose another.")

@@ -1,0 +1,94 @@
+"""How results look when they arrive in the map: named, styled for skewed counts, in one group.
+
+Styling happens in a layer post-processor, which QGIS calls on the main thread after the algorithm has ended.
+"""
+
+from typing import Any
+
+from qgis.core import (
+    QgsColorRampShader,
+    QgsProcessingContext,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsRasterLayer,
+    QgsRasterShader,
+    QgsSingleBandPseudoColorRenderer,
+)
+from qgis.PyQt.QtGui import QColor
+
+from ..spatial.style_classes import raster_class_limits
+
+GROUP = "StatGrid"
+# Viridis, light (few people) to dark (many): even steps of lightness, readable without colour vision.
+RAMP = ("#fde725", "#b5de2b", "#6ece58", "#35b779", "#1f9e89", "#26828e", "#31688e", "#3e4989", "#482878")
+_processors: dict[str, QgsProcessingLayerPostProcessorInterface] = {}  # QGIS does not keep Python objects alive
+
+
+class Styler(QgsProcessingLayerPostProcessorInterface):
+    """Names, styles and groups one raster layer.
+
+    Args:
+        title: Layer name.
+        limits: Upper class limits, ascending, the last infinite.
+        unit: Unit shown in the legend.
+    """
+
+    def __init__(self, title: str, limits: list[float], unit: str):
+        super().__init__()
+        self.title, self.limits, self.unit = title, limits, unit
+
+    def postProcessLayer(self, layer: Any, context: QgsProcessingContext, feedback: Any) -> None:
+        if not isinstance(layer, QgsRasterLayer) or not layer.isValid():
+            return
+        layer.setName(self.title)
+        layer.setRenderer(class_renderer(layer, self.limits, self.unit))
+        layer.triggerRepaint()
+        _into_group(layer, context)
+
+
+def class_renderer(layer: QgsRasterLayer, limits: list[float], unit: str) -> QgsSingleBandPseudoColorRenderer:
+    """A renderer with one colour a class; zero is transparent."""
+    items = [QgsColorRampShader.ColorRampItem(0, QColor(0, 0, 0, 0), f"0 {unit}")]
+    lower = "0"
+    for number, limit in enumerate(limits):
+        place = number * (len(RAMP) - 1) / max(len(limits) - 1, 1)
+        last = number == len(limits) - 1
+        label = f"> {lower} {unit}" if last else f"{lower} – {_short(limit)} {unit}"
+        items.append(QgsColorRampShader.ColorRampItem(limit, QColor(RAMP[round(place)]), label))
+        lower = _short(limit)
+    shader_function = QgsColorRampShader()
+    shader_function.setColorRampType(QgsColorRampShader.Type.Discrete)
+    shader_function.setColorRampItemList(items)
+    shader = QgsRasterShader()
+    shader.setRasterShaderFunction(shader_function)
+    renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
+    renderer.setClassificationMin(0)
+    renderer.setClassificationMax(limits[-2] if len(limits) > 1 else 1)
+    return renderer
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}".replace(",", "\u2009") if value >= 1 else f"{value:g}"
+
+
+def _into_group(layer: QgsRasterLayer, context: QgsProcessingContext) -> None:
+    """On QGIS before 3.32, which has no group of its own for results, move the layer into ours."""
+    project = context.project()
+    node = project.layerTreeRoot().findLayer(layer.id()) if project else None
+    if node is None or node.parent() != project.layerTreeRoot():
+        return
+    root = project.layerTreeRoot()
+    group = root.findGroup(GROUP) or root.insertGroup(0, GROUP)
+    group.insertChildNode(0, node.clone())
+    root.removeChildNode(node)
+
+
+def dress(context: QgsProcessingContext, path: str, title: str, unit: str) -> None:
+    """Arrange for a raster output to arrive named, styled and grouped, if it will be loaded at all."""
+    if not path or not context.willLoadLayerOnCompletion(path):
+        return
+    details = context.layerToLoadOnCompletionDetails(path)
+    if hasattr(details, "groupName"):
+        details.groupName = GROUP
+    styler = Styler(title, raster_class_limits(path), unit)
+    _processors[path] = styler
+    details.setPostProcessor(styler)

@@ -1,0 +1,50 @@
+"""The Processing provider `statgrid`: its tools and its graphical models."""
+
+from typing import Any
+
+from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from .adjusttototals import AdjustToTotals
+from .alignfactors import AlignFactors
+from .assessaccuracy import AssessAccuracy
+from .base import ROOT
+from .creategrid import CreateGrid
+from .predictgrid import PredictGrid
+from .spatializepopulation import SpatializePopulation
+from .stackfactors import StackFactors
+from .trainmodel import TrainModel
+from .unitfactors import UnitFactors
+
+ALGORITHMS: tuple[Any, ...] = (
+    CreateGrid,
+    AlignFactors,
+    StackFactors,
+    UnitFactors,
+    TrainModel,
+    PredictGrid,
+    AdjustToTotals,
+    AssessAccuracy,
+    SpatializePopulation,
+)
+
+
+class StatGridProvider(QgsProcessingProvider):
+    """Offers the tools in the toolbox, in models and in `qgis_process`."""
+
+    def id(self) -> str:
+        return "statgrid"
+
+    def name(self) -> str:
+        return "StatGrid"
+
+    def icon(self) -> QIcon:
+        return QIcon(str(ROOT / "resources" / "icons" / "statgrid.svg"))
+
+    def loadAlgorithms(self) -> None:
+        for algorithm in ALGORITHMS:
+            self.addAlgorithm(algorithm())
+        for path in sorted((ROOT / "resources" / "models").glob("*.model3")):
+            model = QgsProcessingModelAlgorithm()
+            if model.fromFile(str(path)):
+                self.addAlgorithm(model)

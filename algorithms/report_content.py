@@ -1,0 +1,116 @@
+"""From the core's results to the plain values that reports show."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from ..models.population_training import Prepared, TrainingResult
+from ..reports import accuracy_report, training_report
+from ..reports.plots import DEGREES, METRES, MapUnits
+from ..reports.training_report import FactorSummary, LossHistory, TrainingReport
+from ..reports.units_section import UnitResults
+from ..spatial.accuracy import Assessment
+from ..spatial.grid import Block, Grid, crs_name
+from ..spatial.raster import Raster
+from ..spatial.units import Units
+
+MAP_CELLS = 600  # a map in a report needs no more cells a side
+
+
+def map_units(grid: Grid) -> MapUnits:
+    """What a map unit is on the ground."""
+    return DEGREES if grid.is_geographic else METRES
+
+
+def training(result: TrainingResult, prepared: Prepared, method: str, warnings: Sequence[str]) -> TrainingReport:
+    """Content of the training report."""
+    names = [prepared.units.names[u] for u in result.units]
+    low, high = prepared.table.lowest.min(axis=0), prepared.table.highest.max(axis=0)
+    missing = prepared.table.missing_share
+    return TrainingReport(
+        title="Population model",
+        method=method,
+        settings=_readable(result.model.card.settings),
+        data=data_summary(prepared),
+        factors=[
+            FactorSummary(name, float(a), float(b), unit, bool(a == b), float(m))
+            for name, a, b, unit, m in zip(prepared.table.factors, low, high, prepared.factors.units, missing)
+        ],
+        losses=[LossHistory(result.history.training, result.history.validation, label="Mean squared error, target 0–1")],
+        units=UnitResults(names, result.true, result.predicted, "persons/km²", result.held_out),
+        accuracy={"Units trained on": result.training_accuracy, "Units held out": result.validation_accuracy},
+        warnings=warnings,
+        versions=result.model.card.versions,
+    )
+
+
+def data_summary(prepared: Prepared) -> dict[str, Any]:
+    """What went in: units, totals, grid."""
+    grid = prepared.factors.grid
+    return {
+        "Units": len(prepared.units),
+        "Total, persons": float(prepared.totals.sum()),
+        "Factors": len(prepared.table.factors),
+        "Grid": f"{grid.cols} × {grid.rows} cells of {grid.cell_width:g} × {grid.cell_height:g} CRS units",
+        "Coordinate reference system": crs_name(grid.crs),
+        "Habitable area, km²": float(prepared.table.habitable.sum()),
+        "Mask of habitable land": "given" if prepared.mask.raster else "none: all land counts as habitable",
+    }
+
+
+def accuracy(
+    assessments: Mapping[str, Assessment],
+    units: Optional[Units],
+    grid: Optional[Raster],
+    method: str,
+    warnings: Sequence[str] = (),
+    data: Optional[Mapping[str, Any]] = None,
+    further: Sequence[Any] = (),
+    title: str = "Accuracy of the population grid",
+) -> accuracy_report.AccuracyReport:
+    """Content of the accuracy report; the first assessment is the headline."""
+    first = next(iter(assessments.values()), None)
+    per_unit = units is not None and first is not None
+    return accuracy_report.AccuracyReport(
+        title=title,
+        method=method,
+        counts={name: a.on_counts() for name, a in assessments.items()},
+        density={name: a.on_density() for name, a in assessments.items()},
+        units=UnitResults(first.names, first.true, first.predicted) if per_unit else None,
+        rings=units.rings(tolerance=_tolerance(grid)) if per_unit and units else (),
+        map_units=map_units(grid.grid) if grid else METRES,
+        grid=picture(grid) if grid else None,
+        same_units=first is None or first.by_construction,
+        data=data or {},
+        compared="unit" if units is not None else "cell",
+        warnings=warnings,
+        further=further,
+    )
+
+
+def training_sections(report: TrainingReport) -> Sequence[Any]:
+    """Parts of the training report for another report."""
+    return training_report.sections(report)
+
+
+def picture(raster: Raster) -> accuracy_report.GridPicture:
+    """The grid as a picture, thinned to what a screen shows."""
+    grid = raster.grid
+    step = max(1, -(-max(grid.rows, grid.cols) // MAP_CELLS))
+    rows = [raster.read(Block(r, 0, 1, grid.cols), [0])[0, 0, ::step] for r in range(0, grid.rows, step)]
+    return accuracy_report.GridPicture(rows, grid.extent, raster.units[0], f"{raster.names[0]} ({Path(raster.path).name})")
+
+
+def _tolerance(grid: Optional[Raster]) -> float:
+    return max(grid.grid.cell_width, grid.grid.cell_height) / 2 if grid else 0.0
+
+
+def _readable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "Iterations": settings.get("iterations"),
+        "Learning rate (Adam)": settings.get("learning_rate"),
+        "Share of units held out": settings.get("validation_share"),
+        "Networks averaged": settings.get("ensemble"),
+        "Seed": settings.get("seed"),
+        "Seeds that worked": ", ".join(map(str, settings.get("seeds_used", []))),
+    }

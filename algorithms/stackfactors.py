@@ -1,0 +1,50 @@
+"""Tool `stackfactors`: rasters that already share one grid into one file."""
+
+from typing import Any
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterRasterDestination,
+)
+
+from ..spatial.alignment import stack_rasters
+from .base import StatGridAlgorithm
+from .inputs import geotiff_path, raster_paths
+
+
+class StackFactors(StatGridAlgorithm):
+    """Copies the bands of rasters on one grid into one stack, names kept."""
+
+    RASTERS, OUTPUT, BANDS = "RASTERS", "OUTPUT", "BANDS"
+
+    LABEL = "Stack factors"
+    GROUP = "preparation"
+    HELP = (
+        "Joins rasters that already lie on one grid (same coordinate system, cell size and extent) into one factor stack.\n\n"
+        "Values are copied as they are. Rasters on other grids go through 'Align factors to the grid' first."
+    )
+
+    def initAlgorithm(self, configuration: Any = None) -> None:
+        self.add(
+            QgsProcessingParameterMultipleLayers(self.RASTERS, self.tr("Rasters"), QgsProcessing.SourceType.TypeRaster),
+            "Rasters on one grid; their bands follow one another in this order.",
+        )
+        self.add(
+            QgsProcessingParameterRasterDestination(self.OUTPUT, self.tr("Factor stack")),
+            "GeoTIFF, one band per factor; the band description is the factor's name.",
+        )
+        self.addOutput(QgsProcessingOutputNumber(self.BANDS, self.tr("Number of bands")))
+
+    def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+        raster_paths(self, parameters, self.RASTERS, context)
+        geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
+
+    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+        output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
+        names = stack_rasters(raster_paths(self, parameters, self.RASTERS, context), output, feedback)
+        feedback.pushInfo(f"Bands: {', '.join(names)}.")
+        return {self.OUTPUT: output, self.BANDS: len(names)}

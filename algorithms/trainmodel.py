@@ -1,0 +1,99 @@
+"""Tool `trainmodel`: units, totals and factors in, a model file and its report out."""
+
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterFileDestination,
+)
+
+from ..models.model_file import save_model
+from ..models.population_training import PopulationInputs, prepare, train_population_model
+from ..reports import training_report
+from ..reports.document import write_report
+from ..spatial.files import staged
+from ..spatial.progress import Part, Recorder
+from . import training_parameters as given
+from .accuracy_outputs import number
+from .background import run_in_background
+from .base import StatGridAlgorithm
+from .inputs import raster_path, require_folder, save_units, source, work_folder
+from .report_content import training
+
+
+class TrainModel(StatGridAlgorithm):
+    """Trains on unit means and densities (METHODS section 2, steps 4 to 9), in a QgsTask's thread."""
+
+    OUTPUT, REPORT = "OUTPUT", "REPORT"
+    R2_TRAINING, R2_VALIDATION, LOSS, ITERATIONS_RUN = "R2_TRAINING", "R2_VALIDATION", "LOSS", "ITERATIONS_RUN"
+
+    LABEL = "Train model"
+    GROUP = "population"
+    NEEDS_TENSORFLOW = True
+    HELP = (
+        "Trains a model of population density on administrative units: their published totals and the means of the "
+        "factors inside them. "
+        "'Predict grid' then applies it to single cells.\n\n"
+        "Part of the units is held out; the report shows how well their density is predicted. That says how good the "
+        "model is for areas as "
+        "large as the units: errors of single cells are larger."
+    )
+
+    def initAlgorithm(self, configuration: Any = None) -> None:
+        given.declare_data(self)
+        given.declare_training(self)
+        self.add(
+            QgsProcessingParameterFileDestination(self.OUTPUT, self.tr("Model"), "StatGrid model (*.keras)"),
+            "Model file: weights and everything needed to use them. Keras can open it too.",
+        )
+        self.add(
+            QgsProcessingParameterFileDestination(self.REPORT, self.tr("Report"), "HTML (*.html)", optional=True),
+            "Loss curve, predicted against true density, accuracy with definitions, settings and data.",
+        )
+        self.addOutput(QgsProcessingOutputNumber(self.R2_TRAINING, self.tr("R² of density, units trained on")))
+        self.addOutput(QgsProcessingOutputNumber(self.R2_VALIDATION, self.tr("R² of density, units held out")))
+        self.addOutput(QgsProcessingOutputNumber(self.LOSS, self.tr("Final loss (mean squared error, target 0 to 1)")))
+        self.addOutput(QgsProcessingOutputNumber(self.ITERATIONS_RUN, self.tr("Iterations run")))
+
+    def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+        given.check(self, parameters, context)
+        for name in (self.OUTPUT, self.REPORT):
+            require_folder(self.parameterAsFileOutput(parameters, name, context), name)
+
+    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+        output = self.parameterAsFileOutput(parameters, self.OUTPUT, context)
+        report = self.parameterAsFileOutput(parameters, self.REPORT, context)
+        method = self.parameterAsEnumString(parameters, given.METHOD, context)
+        field = self.parameterAsString(parameters, given.POPULATION, context)
+        recorder = Recorder(feedback)
+        with work_folder() as folder, staged(output, report) as (model_part, report_part):
+            inputs = PopulationInputs(
+                save_units(source(self, parameters, given.UNITS, context), [field], folder / "units.gpkg", feedback),
+                field,
+                raster_path(self, parameters, given.FACTORS, context),
+                raster_path(self, parameters, given.MASK, context),
+            )
+            prepared = prepare(inputs, Part(recorder, 0, 10))
+            settings = given.settings(self, parameters, context)
+            result = run_in_background(
+                lambda progress: train_population_model(prepared, settings, progress, method),
+                Part(recorder, 10, 95),
+                self.tr("StatGrid: train model"),
+            )
+            save_model(result.model, model_part)
+            if report:
+                write_report(report_part, training_report.build(training(result, prepared, method, recorder.warnings)))
+        feedback.pushInfo(
+            f"R² of density: {result.training_accuracy['r2']:.3f} on units trained on, "
+            f"{result.validation_accuracy['r2']:.3f} on units held out."
+        )
+        results = {
+            self.OUTPUT: output,
+            self.R2_TRAINING: number(result.training_accuracy["r2"]),
+            self.R2_VALIDATION: number(result.validation_accuracy["r2"]),
+            self.LOSS: float(result.history.training[-1]),
+            self.ITERATIONS_RUN: len(result.history.training),
+        }
+        return {**results, self.REPORT: report} if report else results

@@ -1,0 +1,158 @@
+"""The whole chain in one: units, totals and factors in; an exact population grid, its model and its accuracy out."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from ..spatial.accuracy import Assessment, assess_units
+from ..spatial.coverage import UnitCoverage
+from ..spatial.dasymetric import Adjuster, AdjustmentOptions, AdjustmentSummary, WeightReader, adjust_to_totals, even, reader
+from ..spatial.progress import Part, Progress, Silent
+from ..spatial.provenance import file_hash, plugin_version
+from ..spatial.raster import Raster
+from ..spatial.units import Units, read_units
+from . import registry
+from .model_file import save_model
+from .population_training import PopulationInputs, Prepared, TrainingResult, prepare, train_population_model
+from .prediction import GridPredictor, predict_grid, write_counts
+from .training import TrainingSettings
+
+ADJUSTED, RAW = "Model, adjusted", "Model, unadjusted"
+AREAL, LIGHT = "Areal weighting", "Night-time light + 1"
+LIGHT_NAMES = ("light", "ntl", "viirs", "dmsp", "lumin")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Check units that were not trained on: a polygon file and the field of their true totals, persons."""
+
+    path: str
+    field: str
+
+
+@dataclass(frozen=True)
+class ChainSettings:
+    """What to do.
+
+    Attributes:
+        training: How to train.
+        method: Name in the registry.
+        adjust: Whether `adjusted` below is adjusted to the totals; the unadjusted grid is kept in any case.
+        whole_persons: Whether adjusted cells hold whole numbers.
+    """
+
+    training: TrainingSettings
+    method: str = registry.DEFAULT
+    adjust: bool = True
+    whole_persons: bool = False
+
+
+@dataclass(frozen=True)
+class ChainOutputs:
+    """Files to write: the main grid and the unadjusted one (GeoTIFF, persons per cell), and the model."""
+
+    grid: str
+    raw: str
+    model: str
+
+
+@dataclass(frozen=True)
+class ChainResult:
+    """What came out.
+
+    Attributes:
+        prepared: The inputs as read.
+        training: The model and how training went.
+        adjustment: What the adjustment did; None when not wanted.
+        assessments: Accuracy at the reference units by column title, adjusted first; empty without a reference.
+        reference: The reference units; None without.
+    """
+
+    prepared: Prepared
+    training: TrainingResult
+    adjustment: Optional[AdjustmentSummary]
+    assessments: dict[str, Assessment]
+    reference: Optional[Units]
+
+    @property
+    def final_title(self) -> str:
+        """Column title of the main grid."""
+        return ADJUSTED if self.adjustment else RAW
+
+    @property
+    def raw_title(self) -> str:
+        """Column title of the unadjusted grid."""
+        return RAW
+
+
+def spatialize(
+    inputs: PopulationInputs, settings: ChainSettings, outputs: ChainOutputs, reference: Optional[Reference], progress: Progress
+) -> ChainResult:
+    """Prepare, train, predict, adjust and assess.
+
+    Reference units are read only after training and are used for nothing but the assessment. Besides the model, areal
+    weighting and
+    (where a factor is named like night light) light-proportional weighting of the same totals are assessed.
+
+    Raises:
+        StatGridError: Whatever goes wrong, in a sentence; outputs of earlier runs stay as they are.
+    """
+    prepared = prepare(inputs, Part(progress, 0, 15))
+    result = train_population_model(prepared, settings.training, Part(progress, 15, 70), settings.method)
+    with tempfile.TemporaryDirectory(prefix="statgrid-") as folder:
+        save_model(result.model, outputs.model)
+        kept = {"STATGRID_MODEL": file_hash(outputs.model), "STATGRID_VERSION": plugin_version()}
+        kept["STATGRID_SEED"] = str(settings.training.seed)
+        density_path = str(Path(folder) / "density.tif")
+        predictor = GridPredictor(result.model, prepared.factors, prepared.mask)
+        predict_grid(predictor, density_path, Part(progress, 70, 80), kept)
+        density = Raster(density_path, "predicted density")
+        write_counts(density, prepared.coverage, prepared.mask, outputs.raw, Part(progress, 80, 85))
+        adjustment = None
+        options = AdjustmentOptions(settings.whole_persons, {**kept, "STATGRID_METHOD": settings.method})
+        if settings.adjust:
+            part = Part(progress, 85, 92)
+            adjuster = Adjuster(prepared.coverage, reader(density), prepared.mask, part)
+            adjustment = adjust_to_totals(adjuster, [inputs.population], outputs.grid, options, part)
+        else:
+            write_counts(density, prepared.coverage, prepared.mask, outputs.grid, Part(progress, 85, 92))
+        units, assessments = _assess(prepared, inputs, outputs, reference, settings, Path(folder), Part(progress, 92, 100))
+    return ChainResult(prepared, result, adjustment, assessments, units)
+
+
+def _assess(
+    prepared: Prepared,
+    inputs: PopulationInputs,
+    outputs: ChainOutputs,
+    reference: Optional[Reference],
+    settings: ChainSettings,
+    folder: Path,
+    progress: Progress,
+) -> tuple[Optional[Units], dict[str, Assessment]]:
+    if reference is None:
+        return None, {}
+    grid = prepared.factors.grid
+    units = read_units(reference.path, [reference.field], grid.crs, progress, role="REFERENCE")
+    coverage = UnitCoverage(units, grid, progress)
+    grids = {ADJUSTED: outputs.grid} if settings.adjust else {}
+    grids[RAW] = outputs.raw
+    for number, (title, weights) in enumerate(simple_rules(prepared)):
+        grids[title] = str(folder / f"rule-{number}.tif")
+        adjuster = Adjuster(prepared.coverage, weights, prepared.mask, progress)
+        adjust_to_totals(adjuster, [inputs.population], grids[title], AdjustmentOptions(), Silent())
+    return units, {title: assess_units(Raster(path, title), coverage, reference.field, progress) for title, path in grids.items()}
+
+
+def simple_rules(prepared: Prepared) -> Iterator[tuple[str, WeightReader]]:
+    """The rules without a model that any model must beat, with their weights."""
+    yield AREAL, even
+    light = light_band(prepared.factors.names)
+    if light is not None:
+        yield LIGHT, reader(prepared.factors, light, add=1)
+
+
+def light_band(names: list[str]) -> Optional[int]:
+    """The factor that is night-time light, by its name; None when there is none."""
+    return next((k for k, name in enumerate(names) if any(word in name.lower() for word in LIGHT_NAMES)), None)
