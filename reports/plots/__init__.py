@@ -1,0 +1,18 @@
+"""Plots as PNG pictures, drawn from plain numbers in any thread."""
+
+from .canvas import Picture
+from .loss import loss_curve
+from .maps import DEGREES, METRES, MapUnits, error_grid, error_map, grid_map
+from .scatter import scatter_predicted_true
+
+__all__ = [
+    "DEGREES",
+    "METRES",
+    "MapUnits",
+    "Picture",
+    "error_grid",
+    "error_map",
+    "grid_map",
+    "loss_curve",
+    "scatter_predicted_true",
+]
