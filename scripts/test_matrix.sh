@@ -100,7 +100,7 @@ carry_python_settings() {
         [ ! -f "$file" ] || install -D --mode=644 "$file" "$root${file/#"$HOME"/$home}"
     done
     (env | grep -E '^(PIP_|SSL_CERT_FILE|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)'; cat "${configs[@]}" 2>/dev/null; true) |
-        { grep -oE '(^|[ =]|file://)/[^ ]+' | sed -E 's,^(file:|[ =])*/+,/,; s,/simple/*$,,'; } | sort -u |
+        { grep -oE '(^|[ =]|file://)/[^ ]+' || true; } | sed -E 's,^(file:|[ =])*/+,/,; s,/simple/*$,,' | sort -u |
         while read -r path; do
             case $path in /etc/ssl/certs*) ;; *) show_inside "$path" ;; esac
         done
