@@ -31,6 +31,8 @@ inside() {
         HOME=$home LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" </dev/null
 }
 
+trap 'echo "The test matrix stopped at line $LINENO: $BASH_COMMAND" >&2' ERR
+
 # Runs a noisy step; its output is shown only when it fails.
 quietly() {
     local log
@@ -99,7 +101,10 @@ carry_python_settings() {
     for file in "${configs[@]}"; do
         [ ! -f "$file" ] || install -D --mode=644 "$file" "$root${file/#"$HOME"/$home}"
     done
-    (env | grep -E '^(PIP_|SSL_CERT_FILE|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)'; cat "${configs[@]}" 2>/dev/null; true) |
+    {
+        env | grep -E '^(PIP_|SSL_CERT_FILE|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)' || true
+        cat "${configs[@]}" 2>/dev/null || true # most machines have none of them, or not all
+    } |
         { grep -oE '(^|[ =]|file://)/[^ ]+' || true; } | sed -E 's,^(file:|[ =])*/+,/,; s,/simple/*$,,' | sort -u |
         while read -r path; do
             case $path in /etc/ssl/certs*) ;; *) show_inside "$path" ;; esac
