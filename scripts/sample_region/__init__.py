@@ -1,0 +1,1 @@
+"""The imaginary region of `resources/sample`: terrain, people, units and factors, each made in a module of its own."""
