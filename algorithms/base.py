@@ -89,7 +89,8 @@ class StatGridAlgorithm(QgsProcessingAlgorithm):
         try:
             return self.run(parameters, context, feedback)
         except StatGridError as error:
-            raise QgsProcessingException(str(error)) from error
+            # Not chained: a kept traceback would hold GDAL objects beyond GDAL's own end and crash QGIS on exit.
+            raise QgsProcessingException(str(error)) from None
 
     def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         """Call the core and return outputs by name."""

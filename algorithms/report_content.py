@@ -38,7 +38,7 @@ def training(result: TrainingResult, prepared: Prepared, method: str, warnings: 
         ],
         losses=[LossHistory(result.history.training, result.history.validation, label="Mean squared error, target 0–1")],
         units=UnitResults(names, result.true, result.predicted, "persons/km²", result.held_out),
-        accuracy={"Units trained on": result.training_accuracy, "Units held out": result.validation_accuracy},
+        accuracy={training_report.TRAINING: result.training_accuracy, training_report.VALIDATION: result.validation_accuracy},
         warnings=warnings,
         versions=result.model.card.versions,
     )
@@ -65,7 +65,7 @@ def accuracy(
     method: str,
     warnings: Sequence[str] = (),
     data: Optional[Mapping[str, Any]] = None,
-    further: Sequence[Any] = (),
+    trained: Optional[TrainingReport] = None,
     title: str = "Accuracy of the population grid",
 ) -> accuracy_report.AccuracyReport:
     """Content of the accuracy report; the first assessment is the headline."""
@@ -84,13 +84,8 @@ def accuracy(
         data=data or {},
         compared="unit" if units is not None else "cell",
         warnings=warnings,
-        further=further,
+        training=trained,
     )
-
-
-def training_sections(report: TrainingReport) -> Sequence[Any]:
-    """Parts of the training report for another report."""
-    return training_report.sections(report)
 
 
 def picture(raster: Raster) -> accuracy_report.GridPicture:

@@ -172,7 +172,7 @@ class SpatializePopulation(StatGridAlgorithm):
             settings.method,
             warnings,
             report_content.data_summary(result.prepared),
-            report_content.training_sections(training),
+            training,
             title=self.tr("Population grid"),
         )
         return accuracy_report.build(content)

@@ -114,6 +114,8 @@ def train_population_model(
         TrainingError: No run came alive.
     """
     registry.require(method)
+    for text in tensorflow_runtime.limitations():
+        progress.pushWarning(text)
     table = prepared.table
     density = table.density(prepared.totals)
     used = np.flatnonzero(np.isfinite(density) & np.isfinite(table.means).all(axis=1))

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Callable, Optional
 
+from ..spatial.deep_binding import deep_binding
 from ..spatial.errors import MissingDependencyError
 from ..spatial.progress import Progress, stop_if_cancelled
 
@@ -130,7 +131,7 @@ def _load() -> ModuleType:
     _prepare_environment()
     _replace_missing_streams()
     try:
-        with _deep_binding():
+        with deep_binding():
             module = importlib.import_module("tensorflow")
             importlib.import_module("keras")
     except Exception as error:  # a mismatch shows as ImportError, AttributeError, TypeError, RuntimeError …
@@ -162,24 +163,6 @@ def _replace_missing_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (stays open)
-
-
-@contextlib.contextmanager
-def _deep_binding() -> Iterator[None]:
-    """Make libraries that load now look into themselves first (Linux), instead of into what QGIS has loaded.
-
-    QGIS's HDF5 and protobuf differ from TensorFlow's. Mixed up, h5py fails with "Not a datatype", or the whole of QGIS aborts
-    because a protobuf file is registered twice.
-    """
-    if not (hasattr(os, "RTLD_DEEPBIND") and hasattr(sys, "setdlopenflags")):
-        yield
-        return
-    before = sys.getdlopenflags()
-    sys.setdlopenflags(os.RTLD_NOW | os.RTLD_DEEPBIND)
-    try:
-        yield
-    finally:
-        sys.setdlopenflags(before)
 
 
 def _settle(tf: ModuleType) -> None:

@@ -87,7 +87,7 @@ def fit(
         progress: Progress; cancel is obeyed between calls of 50 iterations.
     """
     tf, keras = tensorflow_runtime.tensorflow(), tensorflow_runtime.keras()
-    with tensorflow_runtime.exclusive():
+    with tensorflow_runtime.exclusive(progress):
         inputs, targets = tf.constant(data[0], tf.float32), tf.constant(data[1][:, None], tf.float32)
         optimizer = keras.optimizers.Adam(settings.learning_rate)
         optimizer.build(network.trainable_variables)
@@ -108,7 +108,7 @@ def fit(
     while done < settings.iterations:
         stop_if_cancelled(progress)
         number = min(ITERATIONS_PER_CALL, settings.iterations - done)
-        with tensorflow_runtime.exclusive():
+        with tensorflow_runtime.exclusive(progress):
             training.append(run(tf.constant(number)).numpy())
             if held_out is not None:
                 error = network(tf.constant(held_out[0], tf.float32), training=False).numpy()[:, 0] - held_out[1]
@@ -137,10 +137,10 @@ def fit_alive(
     spread = float(np.std(data[1]))
     for attempt in range(MAX_RESEEDS + 1):
         seed = settings.seed + 1000 * attempt
-        with tensorflow_runtime.exclusive():
+        with tensorflow_runtime.exclusive(progress):
             network = build(seed)
         history = fit(network, data, held_out, settings, Part(progress, 0, 100))
-        with tensorflow_runtime.exclusive():
+        with tensorflow_runtime.exclusive(progress):
             predicted = network(data[0], training=False).numpy()
         if np.isfinite(predicted).all() and (spread == 0 or np.std(predicted) > DEAD_SPREAD * spread):
             return network, history, seed

@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from .deep_binding import deep_binding
 from .errors import InputError, MissingDependencyError
 from .grid import Block, Grid
 from .progress import Progress, Silent, stop_if_cancelled
@@ -137,8 +138,9 @@ def _load(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _cover(units: Units, grid: Grid, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Unit, cell and share of every non-zero entry of a block."""
     try:
-        from exactextract import exact_extract
-        from exactextract.raster import NumPyRasterSource
+        with deep_binding():
+            from exactextract import exact_extract
+            from exactextract.raster import NumPyRasterSource
     except ImportError as error:
         raise MissingDependencyError(
             f"The Python package 'exactextract' is not available ({error}). Install it as StatGrid's README says, e.g. with the "

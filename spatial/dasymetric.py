@@ -234,7 +234,8 @@ def _write_band(
         progress.setProgress(100 * (number + 1) / adjuster.coverage.block_count)
     populated = totals > 0
     errors = np.abs(sums - totals)[populated] / totals[populated]
-    return max(float(errors.max(initial=0)), abs(written - totals.sum()) / totals.sum()), written
+    total = float(totals.sum())
+    return max(float(errors.max(initial=0)), abs(written - total) / total), written
 
 
 def _largest_remainder(adjuster: Adjuster, totals: np.ndarray, progress: Progress) -> Iterator[np.ndarray]:

@@ -81,7 +81,7 @@ def read_units(
     for field in fields:
         _check_numeric(definition, field, role)
     reference = layer.GetSpatialRef()
-    if reference is None:
+    if reference is None or (reference.GetName() or "").startswith("Undefined"):  # what a GeoPackage without CRS says
         raise InputError(f"{role}: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
     reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     target = spatial_reference(crs)
