@@ -1,16 +1,9 @@
 """Small rasters and polygon layers, made by hand in a temporary folder."""
 
 import numpy as np
-import pytest
 from osgeo import gdal, ogr, osr
 
 EQUAL_AREA = 3035
-
-
-@pytest.fixture
-def world(tmp_path):
-    """Writes rasters and layers with few words; see `World`."""
-    return World(tmp_path)
 
 
 class World:
@@ -28,40 +21,51 @@ class World:
         reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
         return reference
 
-    def raster(self, name, values, *, cell=1000.0, origin=None, epsg=EQUAL_AREA, nodata=None, names=(), kind=gdal.GDT_Float32):
+    def path(self, name):
+        return str(self.folder / name)
+
+    def raster(
+        self, name, values, *, cell=1000.0, origin=None, transform=None, epsg=EQUAL_AREA, nodata=None, names=(),
+        kind=gdal.GDT_Float32, unit="", metadata=None,
+    ):  # fmt: skip
         values = np.asarray(values)
         values = values[None] if values.ndim == 2 else values
-        path = str(self.folder / f"{name}.tif")
+        path = self.path(f"{name}.tif")
         dataset = gdal.GetDriverByName("GTiff").Create(path, values.shape[2], values.shape[1], len(values), kind)
         west, north = origin or (self.west, self.north)
-        dataset.SetGeoTransform((west, cell, 0, north, 0, -cell))
+        dataset.SetGeoTransform(transform or (west, cell, 0, north, 0, -cell))
         if epsg:
             dataset.SetProjection(self.crs(epsg).ExportToWkt())
+        dataset.SetMetadata(metadata or {})
         for k, band in enumerate(values):
             target = dataset.GetRasterBand(k + 1)
             if nodata is not None:
                 target.SetNoDataValue(nodata)
             if k < len(names):
                 target.SetDescription(names[k])
+            target.SetUnitType(unit)
             target.WriteArray(band)
         dataset = None
         return path
 
-    def layer(self, name, shapes, *, epsg=EQUAL_AREA, field_type=ogr.OFTReal, cells=True, driver="GPKG"):
-        """`shapes`: (name, total, WKT or box), boxes (left, top, right, bottom) in cells from the north-west corner."""
-        path = str(self.folder / f"{name}.gpkg")
+    def layer(
+        self, name, shapes, *, epsg=EQUAL_AREA, field_type=ogr.OFTReal, fields=("population",), driver="GPKG"
+    ):  # fmt: skip
+        """`shapes`: (name, total or totals, WKT or box), boxes (left, top, right, bottom) in cells from the north-west corner."""
+        path = self.path(f"{name}.gpkg")
         source = ogr.GetDriverByName(driver).CreateDataSource(path)
         layer = source.CreateLayer(name, self.crs(epsg) if epsg else None, ogr.wkbUnknown)
         layer.CreateField(ogr.FieldDefn("name", ogr.OFTString))
-        layer.CreateField(ogr.FieldDefn("population", field_type))
-        for title, total, shape in shapes:
+        for field in fields:
+            layer.CreateField(ogr.FieldDefn(field, field_type))
+        for title, totals, shape in shapes:
             feature = ogr.Feature(layer.GetLayerDefn())
             feature.SetField("name", title)
-            if total is not None:
-                feature.SetField("population", total)
+            for field, total in zip(fields, totals if isinstance(totals, (tuple, list)) else [totals]):
+                if total is not None:
+                    feature.SetField(field, total)
             if shape is not None:
-                wkt = shape if isinstance(shape, str) else self.box(*shape) if cells else shape
-                feature.SetGeometry(ogr.CreateGeometryFromWkt(wkt))
+                feature.SetGeometry(ogr.CreateGeometryFromWkt(shape if isinstance(shape, str) else self.box(*shape)))
             layer.CreateFeature(feature)
         source = None
         return path
