@@ -72,7 +72,7 @@ class AdjustToTotals(StatGridAlgorithm):
             "Give every cell a whole number (largest remainder method); the totals stay exact.",
         )
         self.add(
-            QgsProcessingParameterBand(self.BAND, self.tr("Band of the weight grid"), 1, self.INPUT),
+            QgsProcessingParameterBand(self.BAND, self.tr("Band of the weight grid"), 1, self.INPUT, optional=True),
             "Which band holds the weights.",
             advanced=True,
         )
@@ -109,7 +109,7 @@ class AdjustToTotals(StatGridAlgorithm):
         fields = self.parameterAsFields(parameters, self.POPULATION, context)
         weights = WeightSource(
             raster_path(self, parameters, self.INPUT, context),
-            self.parameterAsInt(parameters, self.BAND, context) - 1,
+            (self.parameterAsInt(parameters, self.BAND, context) or 1) - 1,
             self.parameterAsDouble(parameters, self.ADD, context),
             raster_path(self, parameters, self.MASK, context),
         )
