@@ -1,6 +1,5 @@
 """The accuracy measures as number outputs of a tool, so that models can chain on them."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -28,9 +27,4 @@ def declare(algorithm: QgsProcessingAlgorithm, suffix: str, what: str) -> None:
 
 def values(measures: Optional[Mapping[str, float]], suffix: str) -> dict[str, Any]:
     """The measures by output name; None where there is none."""
-    return {f"{key.upper()}{suffix}": number((measures or {}).get(key)) for key in LABELS}
-
-
-def number(value: Optional[float]) -> Optional[float]:
-    """A number for an output; None instead of NaN, which JSON does not know."""
-    return None if value is None or math.isnan(value) else float(value)
+    return {f"{key.upper()}{suffix}": (measures or {}).get(key) for key in LABELS}

@@ -67,7 +67,7 @@ class AlignFactors(StatGridAlgorithm):
         raster_path(self, parameters, self.GRID, context)
         geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
         text = self.parameterAsString(parameters, self.NAMES, context)
         names = align_rasters(

@@ -1,28 +1,15 @@
 """Tool `assessaccuracy`: a grid against check units or a true grid."""
 
-from typing import Any
+from typing import Any, Optional
 
 from qgis.core import (
-    QgsFeatureRequest,
-    QgsFeatureSink,
-    QgsField,
-    QgsFields,
-    QgsProcessing,
     QgsProcessingContext,
-    QgsProcessingException,
-    QgsProcessingFeatureSource,
     QgsProcessingFeedback,
     QgsProcessingParameterFeatureSink,
-    QgsProcessingParameterFeatureSource,
-    QgsProcessingParameterField,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterRasterLayer,
-    QgsProcessingUtils,
 )
-from qgis.PyQt.QtCore import QVariant
 
-from ..reports import accuracy_report
-from ..reports.document import write_report
 from ..spatial.accuracy import Assessment, assess_cells, assess_units
 from ..spatial.coverage import UnitCoverage
 from ..spatial.errors import InputError
@@ -30,15 +17,22 @@ from ..spatial.files import staged
 from ..spatial.progress import Recorder
 from ..spatial.raster import Raster
 from ..spatial.units import Units, read_units
-from . import accuracy_outputs, report_content
+from . import accuracy_outputs, check_units
 from .base import StatGridAlgorithm
-from .inputs import raster_path, require_field_numeric, require_folder, require_same_grid, save_units, source, work_folder
+from .inputs import raster_path, require_same_grid, source, work_folder
+from .outputs import report_content, require_report, write_with_columns
+
+COLUMNS = ("predicted", "true", "error", "relative_error")
+SAME_UNITS = (
+    "The grid was adjusted to the totals of these very units: they agree by construction, whatever the quality of the grid, so "
+    "no accuracy is given. Compare it with totals of smaller units, or of a census that it was not made from."
+)
 
 
 class AssessAccuracy(StatGridAlgorithm):
     """All measures of METHODS section 5, on counts and on density."""
 
-    INPUT, REFERENCE, FIELD, REFERENCE_GRID = "INPUT", "REFERENCE", "FIELD", "REFERENCE_GRID"
+    INPUT, FIELD, REFERENCE_GRID = "INPUT", "FIELD", "REFERENCE_GRID"
     OUTPUT, REPORT = "OUTPUT", "REPORT"
 
     LABEL = "Assess accuracy"
@@ -57,22 +51,7 @@ class AssessAccuracy(StatGridAlgorithm):
             QgsProcessingParameterRasterLayer(self.INPUT, self.tr("Population grid")),
             "Persons per cell. A density grid whose band unit says persons/km² works too.",
         )
-        self.add(
-            QgsProcessingParameterFeatureSource(
-                self.REFERENCE, self.tr("Check units"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
-            ),
-            "Polygons with a known total. Give these or a true grid.",
-        )
-        self.add(
-            QgsProcessingParameterField(
-                self.FIELD,
-                self.tr("True total"),
-                parentLayerParameterName=self.REFERENCE,
-                type=QgsProcessingParameterField.DataType.Numeric,
-                optional=True,
-            ),
-            "Field of the check units with the true total, in persons.",
-        )
+        check_units.declare(self, self.FIELD)
         self.add(
             QgsProcessingParameterRasterLayer(self.REFERENCE_GRID, self.tr("True grid"), optional=True),
             "Raster of true persons per cell on the same cells as the population grid.",
@@ -93,77 +72,48 @@ class AssessAccuracy(StatGridAlgorithm):
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         grid = raster_path(self, parameters, self.INPUT, context)
         true_grid = raster_path(self, parameters, self.REFERENCE_GRID, context)
-        has_units = parameters.get(self.REFERENCE) not in (None, "")
-        if has_units == bool(true_grid):
+        if check_units.are_given(parameters) == bool(true_grid):
             raise InputError("Give either REFERENCE (check units with FIELD) or REFERENCE_GRID (a true grid), not both or none.")
-        if has_units:
-            field = self.parameterAsString(parameters, self.FIELD, context)
-            if not field:
-                raise InputError("FIELD is empty. Choose the field of REFERENCE that holds the true totals.")
-            require_field_numeric(source(self, parameters, self.REFERENCE, context), field, self.FIELD)
+        check_units.check(self, parameters, context, self.FIELD)
         require_same_grid(grid, true_grid, self.REFERENCE_GRID)
-        require_folder(self.parameterAsFileOutput(parameters, self.REPORT, context), self.REPORT)
+        require_report(self.parameterAsFileOutput(parameters, self.REPORT, context), self.REPORT)
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
-        self.check(parameters, context)
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         grid = Raster(raster_path(self, parameters, self.INPUT, context), self.INPUT)
         report = self.parameterAsFileOutput(parameters, self.REPORT, context)
-        true_grid = raster_path(self, parameters, self.REFERENCE_GRID, context)
         recorder = Recorder(feedback)
+        units, assessment = self._assess(parameters, context, grid, recorder)
         results: dict[str, Any] = {}
         with staged(report) as (report_part,):
-            units = None
-            if true_grid:
-                assessment = assess_cells(grid, Raster(true_grid, self.REFERENCE_GRID), recorder)
-            else:
-                units, assessment = self._check_units(parameters, context, grid, recorder)
-            if assessment.by_construction:
-                recorder.pushWarning(accuracy_report.SAME_UNITS)
             if report:
-                content = report_content.accuracy(
-                    {"This grid": assessment}, units, grid, grid.metadata.get("STATGRID_METHOD", ""), recorder.warnings
-                )
-                write_report(report_part, accuracy_report.build(content))
-        if report:
-            results[self.REPORT] = report
-        if units is not None:
-            output = self._write_units(parameters, context, units, assessment)
-            results.update({self.OUTPUT: output} if output else {})
-        shown = None if assessment.by_construction else assessment
-        results.update(accuracy_outputs.values(shown and shown.on_counts(), ""))
-        results.update(accuracy_outputs.values(shown and shown.on_density(), "_DENSITY"))
-        if shown:
-            feedback.pushInfo(f"R² {shown.on_counts()['r2']:.3f}, RTAE {shown.on_counts()['rtae']:.3f}.")
-        return results
+                content, method = report_content(self.REPORT), grid.metadata.get("STATGRID_METHOD", "")
+                filled = content.accuracy({"This grid": assessment}, units, grid, method, recorder.warnings)
+                content.write_accuracy(report_part, filled)
+                results[self.REPORT] = report
+            if units is not None:
+                results[self.OUTPUT] = self._write(parameters, context, units, assessment)
+        if assessment.by_construction:
+            feedback.pushWarning(self.tr(SAME_UNITS))
+            counts = density = None
+        else:
+            counts, density = assessment.on_counts(), assessment.on_density()
+            feedback.pushInfo(f"R² {counts['r2']:.3f}, RTAE {counts['rtae']:.3f}.")
+        results.update(accuracy_outputs.values(counts, ""))
+        results.update(accuracy_outputs.values(density, "_DENSITY"))
+        return {name: value for name, value in results.items() if value != ""}
 
-    def _check_units(
+    def _assess(
         self, parameters: dict[str, Any], context: QgsProcessingContext, grid: Raster, progress: Recorder
-    ) -> tuple[Units, Assessment]:
-        field = self.parameterAsString(parameters, self.FIELD, context)
+    ) -> tuple[Optional[Units], Assessment]:
+        if not check_units.are_given(parameters):
+            true_grid = raster_path(self, parameters, self.REFERENCE_GRID, context)
+            return None, assess_cells(grid, Raster(true_grid, self.REFERENCE_GRID), progress)
         with work_folder() as folder:
-            check_units = source(self, parameters, self.REFERENCE, context)
-            path = save_units(check_units, [field], folder / "units.gpkg", progress)
-            units = read_units(path, [field], grid.grid.crs, progress, role=self.REFERENCE)
+            path, field = check_units.save(self, parameters, context, self.FIELD, folder, progress)
+            units = read_units(path, [field], grid.grid.crs, progress, role=check_units.REFERENCE)
         return units, assess_units(grid, UnitCoverage(units, grid.grid, progress), field, progress)
 
-    def _write_units(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, units: Units, assessment: Assessment
-    ) -> str:
-        check_units = source(self, parameters, self.REFERENCE, context)
-        added = QgsFields()
-        for name in ("predicted", "true", "error", "relative_error"):
-            added.append(QgsField(name, QVariant.Double))
-        fields = QgsProcessingUtils.combineFields(check_units.fields(), added)
-        sink, output = self.parameterAsSink(
-            parameters, self.OUTPUT, context, fields, check_units.wkbType(), check_units.sourceCrs()
-        )
-        if sink is None:
-            if parameters.get(self.OUTPUT):
-                raise QgsProcessingException(self.invalidSinkError(parameters, self.OUTPUT))
-            return ""
+    def _write(self, parameters: dict[str, Any], context: QgsProcessingContext, units: Units, assessment: Assessment) -> str:
+        given = source(self, parameters, check_units.REFERENCE, context)
         rows = dict(zip(units.rows, assessment.rows()))
-        flags = QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks
-        for row, feature in enumerate(check_units.getFeatures(QgsFeatureRequest(), flags)):
-            feature.setAttributes(feature.attributes() + list(rows.get(row, [None] * 4)))
-            sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert)
-        return str(output)
+        return write_with_columns(self, parameters, self.OUTPUT, context, given, COLUMNS, rows)

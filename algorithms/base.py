@@ -15,6 +15,8 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..models import tensorflow_runtime
 from ..spatial.errors import StatGridError
+from .inputs import acceptable
+from .outputs import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 HELP_URL = "https://github.com/statgrid/statgrid/blob/main/docs/tools.md"
@@ -22,7 +24,7 @@ GROUPS = {"preparation": "Data preparation", "population": "Population", "indust
 
 
 class StatGridAlgorithm(QgsProcessingAlgorithm):
-    """Base of all tools. A tool sets the four constants and writes `initAlgorithm` and `run`."""
+    """Base of all tools. A tool sets the four constants and writes `initAlgorithm` and `work`."""
 
     LABEL = ""
     GROUP = ""
@@ -70,14 +72,13 @@ class StatGridAlgorithm(QgsProcessingAlgorithm):
         self.addParameter(parameter)
 
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
-        fine, message = super().checkParameterValues(parameters, context)
-        if not fine:
-            return fine, message
         try:
+            parameters = acceptable(self, parameters, context)
             self.check(parameters, context)
         except StatGridError as error:
             return False, str(error)
-        return True, ""
+        fine, message = super().checkParameterValues(parameters, context)
+        return fine, message
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         """Raise `StatGridError` for values that cannot work; cheap checks only, called before work starts."""
@@ -87,11 +88,13 @@ class StatGridAlgorithm(QgsProcessingAlgorithm):
     ) -> dict[str, Any]:
         feedback = feedback or QgsProcessingFeedback()
         try:
-            return self.run(parameters, context, feedback)
+            parameters = acceptable(self, parameters, context)
+            self.check(parameters, context)  # again, because graphical models do not
+            return plain(self.work(parameters, context, feedback))
         except StatGridError as error:
             # Not chained: a kept traceback would hold GDAL objects beyond GDAL's own end and crash QGIS on exit.
             raise QgsProcessingException(str(error)) from None
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         """Call the core and return outputs by name."""
         raise QgsProcessingException(f"'{self.name()}' does nothing.")

@@ -60,7 +60,7 @@ class CreateGrid(StatGridAlgorithm):
         source(self, parameters, self.UNITS, context)
         geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
         with work_folder() as folder:
             units = save_units(source(self, parameters, self.UNITS, context), [], folder / "units.gpkg", feedback)

@@ -13,6 +13,8 @@ from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingFeatureSource,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterNumber,
     QgsRasterLayer,
     QgsVectorFileWriter,
 )
@@ -22,6 +24,44 @@ from ..spatial.coverage import require_grid
 from ..spatial.errors import InputError, OutputError
 from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.raster import Raster
+
+
+def acceptable(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
+    """The parameters, each of a kind that QGIS accepts, choices in words where they came by number.
+
+    Raises:
+        InputError: A value is missing or of the wrong kind; the message says what the parameter is for.
+    """
+    result = dict(parameters)
+    for definition in algorithm.parameterDefinitions():
+        name = definition.name()
+        if isinstance(definition, QgsProcessingParameterEnum) and result.get(name) is not None:
+            result[name] = choice(definition.options(), result[name], name)
+        value = result.get(name)
+        if definition.checkValueIsAcceptable(value, context):
+            continue
+        if value in (None, ""):
+            raise InputError(f"{name} is missing. Give: {definition.help()}")
+        shown = f"'{value}'" if isinstance(value, (str, int, float)) else "the value given"
+        limits = ""
+        if isinstance(definition, QgsProcessingParameterNumber):
+            limits = f" a number from {definition.minimum():g} to {definition.maximum():g}."
+        raise InputError(f"{name}: {shown} cannot be used. Give:{limits} {definition.help()}")
+    return result
+
+
+def choice(options: Sequence[str], given: Any, name: str) -> str:
+    """One of the options, given by its text or its number (which is what `qgis_process help` lists).
+
+    Raises:
+        InputError: There is no such option.
+    """
+    if given in options:
+        return str(given)
+    with contextlib.suppress(TypeError, ValueError):
+        if float(given) in range(len(options)):
+            return str(options[int(float(given))])
+    raise InputError(f"{name}: '{given}' is unknown. Choose one of: {', '.join(options)}.")
 
 
 def raster_path(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
@@ -121,10 +161,11 @@ def require_field_numeric(units: QgsProcessingFeatureSource, field: str, name: s
         )
 
 
-def require_same_grid(first: str, second: str, name: str) -> None:
-    """Raise `InputError` when an optional second raster lies on another grid than the first."""
-    if first and second:
-        require_grid(Raster(first).grid, Raster(second, name).grid, name, Path(first).name)
+def require_same_grid(first: str, second: str, name: str, other: str = "INPUT") -> None:
+    """Raise `InputError` when a raster cannot be used, or an optional second one, `name`, lies on another grid."""
+    grid = Raster(first, other).grid
+    if second:
+        require_grid(grid, Raster(second, name).grid, name, other)
 
 
 def geotiff_path(path: Optional[str], name: str) -> str:

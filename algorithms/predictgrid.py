@@ -61,12 +61,12 @@ class PredictGrid(StatGridAlgorithm):
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         factors = raster_path(self, parameters, self.FACTORS, context)
-        require_same_grid(factors, raster_path(self, parameters, self.MASK, context), self.MASK)
+        require_same_grid(factors, raster_path(self, parameters, self.MASK, context), self.MASK, self.FACTORS)
         card = load_card(self.parameterAsFile(parameters, self.MODEL, context))
         match_factors(card.factors, Raster(factors, self.FACTORS).names)
         geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
         path = self.parameterAsFile(parameters, self.MODEL, context)
         factors = Raster(raster_path(self, parameters, self.FACTORS, context), self.FACTORS)

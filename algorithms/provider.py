@@ -41,6 +41,9 @@ class StatGridProvider(QgsProcessingProvider):
     def icon(self) -> QIcon:
         return QIcon(str(ROOT / "resources" / "icons" / "statgrid.svg"))
 
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:
+        return ["tif", "tiff"]  # whatever the user's default raster format is
+
     def loadAlgorithms(self) -> None:
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())

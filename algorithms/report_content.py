@@ -1,11 +1,17 @@
-"""From the core's results to the plain values that reports show."""
+"""From the core's results to the plain values that reports show.
+
+Imported through `outputs.report_content` only: it brings matplotlib along, which takes half a second.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
+
 from ..models.population_training import Prepared, TrainingResult
 from ..reports import accuracy_report, training_report
+from ..reports.document import write_report
 from ..reports.plots import DEGREES, METRES, MapUnits
 from ..reports.training_report import FactorSummary, LossHistory, TrainingReport
 from ..reports.units_section import UnitResults
@@ -36,12 +42,26 @@ def training(result: TrainingResult, prepared: Prepared, method: str, warnings: 
             FactorSummary(name, float(a), float(b), unit, bool(a == b), float(m))
             for name, a, b, unit, m in zip(prepared.table.factors, low, high, prepared.factors.units, missing)
         ],
-        losses=[LossHistory(result.history.training, result.history.validation, label="Mean squared error, target 0–1")],
-        units=UnitResults(names, result.true, result.predicted, "persons/km²", result.held_out),
+        losses=[
+            LossHistory(
+                result.history.training.tolist(), result.history.validation.tolist(), label="Mean squared error, target 0–1"
+            )
+        ],
+        units=UnitResults(names, result.true.tolist(), result.predicted.tolist(), "persons/km²", result.held_out.tolist()),
         accuracy={training_report.TRAINING: result.training_accuracy, training_report.VALIDATION: result.validation_accuracy},
         warnings=warnings,
         versions=result.model.card.versions,
     )
+
+
+def write_training(path: str, content: TrainingReport) -> None:
+    """Write the training report."""
+    write_report(path, training_report.build(content))
+
+
+def write_accuracy(path: str, content: accuracy_report.AccuracyReport) -> None:
+    """Write the accuracy report."""
+    write_report(path, accuracy_report.build(content))
 
 
 def data_summary(prepared: Prepared) -> dict[str, Any]:
@@ -70,14 +90,16 @@ def accuracy(
 ) -> accuracy_report.AccuracyReport:
     """Content of the accuracy report; the first assessment is the headline."""
     first = next(iter(assessments.values()), None)
-    per_unit = units is not None and first is not None
+    compared = None
+    if units is not None and first is not None:
+        compared = UnitResults(first.names, first.true.tolist(), first.predicted.tolist())
     return accuracy_report.AccuracyReport(
         title=title,
         method=method,
         counts={name: a.on_counts() for name, a in assessments.items()},
         density={name: a.on_density() for name, a in assessments.items()},
-        units=UnitResults(first.names, first.true, first.predicted) if per_unit else None,
-        rings=units.rings(tolerance=_tolerance(grid)) if per_unit and units else (),
+        units=compared,
+        rings=units.rings(tolerance=_tolerance(grid)) if compared and units else (),
         map_units=map_units(grid.grid) if grid else METRES,
         grid=picture(grid) if grid else None,
         same_units=first is None or first.by_construction,
@@ -93,7 +115,9 @@ def picture(raster: Raster) -> accuracy_report.GridPicture:
     grid = raster.grid
     step = max(1, -(-max(grid.rows, grid.cols) // MAP_CELLS))
     rows = [raster.read(Block(r, 0, 1, grid.cols), [0])[0, 0, ::step] for r in range(0, grid.rows, step)]
-    return accuracy_report.GridPicture(rows, grid.extent, raster.units[0], f"{raster.names[0]} ({Path(raster.path).name})")
+    return accuracy_report.GridPicture(
+        np.stack(rows), grid.extent, raster.units[0], f"{raster.names[0]} ({Path(raster.path).name})"
+    )
 
 
 def _tolerance(grid: Optional[Raster]) -> float:

@@ -43,7 +43,7 @@ class StackFactors(StatGridAlgorithm):
         raster_paths(self, parameters, self.RASTERS, context)
         geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
         names = stack_rasters(raster_paths(self, parameters, self.RASTERS, context), output, feedback)
         feedback.pushInfo(f"Bands: {', '.join(names)}.")

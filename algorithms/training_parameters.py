@@ -1,5 +1,6 @@
 """Parameters that every tool which trains a population model shares."""
 
+from pathlib import Path
 from typing import Any
 
 from qgis.core import (
@@ -14,10 +15,12 @@ from qgis.core import (
 
 from ..models import registry
 from ..models.indicator_matrix_cnn import require_columns
+from ..models.population_training import PopulationInputs
 from ..models.training import TrainingSettings
+from ..spatial.progress import Progress
 from ..spatial.raster import Raster
 from .base import StatGridAlgorithm
-from .inputs import raster_path, require_field_numeric, require_same_grid, source
+from .inputs import raster_path, require_field_numeric, require_same_grid, save_units, source
 
 UNITS, POPULATION, FACTORS, MASK, METHOD = "UNITS", "POPULATION", "FACTORS", "MASK", "METHOD"
 VALIDATION_SHARE, ITERATIONS, LEARNING_RATE = "VALIDATION_SHARE", "ITERATIONS", "LEARNING_RATE"
@@ -25,7 +28,7 @@ ENSEMBLE, SEED = "ENSEMBLE", "SEED"
 
 
 def declare_data(tool: StatGridAlgorithm) -> None:
-    """Units, totals, factors, mask and method."""
+    """Units, totals, factors and mask."""
     tool.add(
         QgsProcessingParameterFeatureSource(UNITS, tool.tr("Units"), [QgsProcessing.SourceType.TypeVectorPolygon]),
         "Polygons of the administrative units whose totals are published, e.g. counties.",
@@ -47,6 +50,10 @@ def declare_data(tool: StatGridAlgorithm) -> None:
         QgsProcessingParameterRasterLayer(MASK, tool.tr("Habitable share"), optional=True),
         "Raster on the same grid: which share of each cell people can live on, 0 to 1 (0 = water, ice). All land when empty.",
     )
+
+
+def declare_method(tool: StatGridAlgorithm) -> None:
+    """How to learn."""
     tool.add(
         QgsProcessingParameterEnum(
             METHOD, tool.tr("Method"), list(registry.METHODS), defaultValue=registry.DEFAULT, usesStaticStrings=True
@@ -96,11 +103,30 @@ def settings(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsPr
     )
 
 
+def save_data(
+    tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path, progress: Progress
+) -> PopulationInputs:
+    """Write the units to `folder` and name all inputs for the core."""
+    field = tool.parameterAsString(parameters, POPULATION, context)
+    return PopulationInputs(
+        save_units(source(tool, parameters, UNITS, context), [field], folder / "units.gpkg", progress),
+        field,
+        raster_path(tool, parameters, FACTORS, context),
+        raster_path(tool, parameters, MASK, context),
+    )
+
+
+def check_data(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+    """Raise `StatGridError` for units, field, factors or mask that cannot work."""
+    field = tool.parameterAsString(parameters, POPULATION, context)
+    require_field_numeric(source(tool, parameters, UNITS, context), field, POPULATION)
+    require_same_grid(
+        raster_path(tool, parameters, FACTORS, context), raster_path(tool, parameters, MASK, context), MASK, FACTORS
+    )
+
+
 def check(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
     """Raise `StatGridError` for data or settings that cannot work."""
     settings(tool, parameters, context)
-    field = tool.parameterAsString(parameters, POPULATION, context)
-    require_field_numeric(source(tool, parameters, UNITS, context), field, POPULATION)
-    factors = raster_path(tool, parameters, FACTORS, context)
-    require_same_grid(factors, raster_path(tool, parameters, MASK, context), MASK)
-    require_columns(len(Raster(factors, FACTORS).names))
+    check_data(tool, parameters, context)
+    require_columns(len(Raster(raster_path(tool, parameters, FACTORS, context), FACTORS).names))

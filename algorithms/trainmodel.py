@@ -10,17 +10,14 @@ from qgis.core import (
 )
 
 from ..models.model_file import save_model
-from ..models.population_training import PopulationInputs, prepare, train_population_model
-from ..reports import training_report
-from ..reports.document import write_report
+from ..models.population_training import prepare, train_population_model
 from ..spatial.files import staged
 from ..spatial.progress import Part, Recorder
 from . import training_parameters as given
-from .accuracy_outputs import number
 from .background import run_in_background
 from .base import StatGridAlgorithm
-from .inputs import raster_path, require_folder, save_units, source, work_folder
-from .report_content import training
+from .inputs import require_folder, work_folder
+from .outputs import report_content, require_report
 
 
 class TrainModel(StatGridAlgorithm):
@@ -43,6 +40,7 @@ class TrainModel(StatGridAlgorithm):
 
     def initAlgorithm(self, configuration: Any = None) -> None:
         given.declare_data(self)
+        given.declare_method(self)
         given.declare_training(self)
         self.add(
             QgsProcessingParameterFileDestination(self.OUTPUT, self.tr("Model"), "StatGrid model (*.keras)"),
@@ -59,23 +57,16 @@ class TrainModel(StatGridAlgorithm):
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         given.check(self, parameters, context)
-        for name in (self.OUTPUT, self.REPORT):
-            require_folder(self.parameterAsFileOutput(parameters, name, context), name)
+        require_folder(self.parameterAsFileOutput(parameters, self.OUTPUT, context), self.OUTPUT)
+        require_report(self.parameterAsFileOutput(parameters, self.REPORT, context), self.REPORT)
 
-    def run(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsFileOutput(parameters, self.OUTPUT, context)
         report = self.parameterAsFileOutput(parameters, self.REPORT, context)
         method = self.parameterAsEnumString(parameters, given.METHOD, context)
-        field = self.parameterAsString(parameters, given.POPULATION, context)
         recorder = Recorder(feedback)
         with work_folder() as folder, staged(output, report) as (model_part, report_part):
-            inputs = PopulationInputs(
-                save_units(source(self, parameters, given.UNITS, context), [field], folder / "units.gpkg", feedback),
-                field,
-                raster_path(self, parameters, given.FACTORS, context),
-                raster_path(self, parameters, given.MASK, context),
-            )
-            prepared = prepare(inputs, Part(recorder, 0, 10))
+            prepared = prepare(given.save_data(self, parameters, context, folder, feedback), Part(recorder, 0, 10))
             settings = given.settings(self, parameters, context)
             result = run_in_background(
                 lambda progress: train_population_model(prepared, settings, progress, method),
@@ -84,16 +75,17 @@ class TrainModel(StatGridAlgorithm):
             )
             save_model(result.model, model_part)
             if report:
-                write_report(report_part, training_report.build(training(result, prepared, method, recorder.warnings)))
+                content = report_content(self.REPORT)
+                content.write_training(report_part, content.training(result, prepared, method, recorder.warnings))
         feedback.pushInfo(
             f"R² of density: {result.training_accuracy['r2']:.3f} on units trained on, "
             f"{result.validation_accuracy['r2']:.3f} on units held out."
         )
         results = {
             self.OUTPUT: output,
-            self.R2_TRAINING: number(result.training_accuracy["r2"]),
-            self.R2_VALIDATION: number(result.validation_accuracy["r2"]),
-            self.LOSS: float(result.history.training[-1]),
+            self.R2_TRAINING: result.training_accuracy["r2"],
+            self.R2_VALIDATION: result.validation_accuracy["r2"],
+            self.LOSS: result.history.training[-1],
             self.ITERATIONS_RUN: len(result.history.training),
         }
         return {**results, self.REPORT: report} if report else results

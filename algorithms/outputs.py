@@ -1,0 +1,107 @@
+"""From core results to what Processing hands back: units with new columns, plain numbers, reports."""
+
+import importlib.util
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Optional
+
+from qgis.core import (
+    Qgis,
+    QgsFeatureRequest,
+    QgsFeatureSink,
+    QgsField,
+    QgsFields,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeatureSource,
+    QgsProcessingUtils,
+)
+from qgis.PyQt.QtCore import QMetaType, QVariant
+
+from ..spatial.errors import MissingDependencyError, OutputError
+
+REPORT_PACKAGES = ("matplotlib", "jinja2")
+REAL = QMetaType.Type.Double if Qgis.QGIS_VERSION_INT >= 33800 else QVariant.Double  # QVariant's types are on their way out
+
+
+def plain(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Results as models and JSON take them: Python's own numbers instead of numpy's, None instead of NaN."""
+    own = {name: value.item() if hasattr(value, "item") else value for name, value in results.items()}
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in own.items()}
+
+
+def write_with_columns(
+    tool: QgsProcessingAlgorithm,
+    parameters: dict[str, Any],
+    name: str,
+    context: QgsProcessingContext,
+    units: QgsProcessingFeatureSource,
+    columns: Sequence[str],
+    rows: Mapping[int, Sequence[Optional[float]]],
+) -> str:
+    """Write the units to the sink `name` with further columns of numbers.
+
+    Args:
+        units: The units as the user gave them.
+        columns: Names of the new columns.
+        rows: Their values by the unit's position among the features read; a unit without gets NULL, so does NaN.
+
+    Returns:
+        What QGIS loads; empty when an optional sink is not wanted.
+
+    Raises:
+        OutputError: The layer cannot be written.
+    """
+    added = QgsFields()
+    for column in columns:
+        added.append(QgsField(column, REAL))
+    fields = QgsProcessingUtils.combineFields(units.fields(), added)
+    try:
+        sink, output = tool.parameterAsSink(parameters, name, context, fields, units.wkbType(), units.sourceCrs())
+    except QgsProcessingException as error:
+        raise OutputError(f"{name} cannot be written: {error}. Choose another folder or format.") from None
+    if sink is None:
+        if parameters.get(name):
+            raise OutputError(f"{name} cannot be written. Choose another folder or format.")
+        return ""
+    flags = QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks
+    for row, feature in enumerate(units.getFeatures(QgsFeatureRequest(), flags)):
+        values = rows.get(row, [None] * len(columns))
+        feature.setFields(fields, False)
+        feature.setAttributes(feature.attributes() + [None if v is None or v != v else float(v) for v in values])
+        if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
+            raise OutputError(f"{name}: a unit cannot be written ({sink.lastError()}). Choose another folder or format.")
+    return str(output)
+
+
+def require_report(path: str, name: str) -> None:
+    """Refuse a report that cannot be written, before any work is done.
+
+    Raises:
+        OutputError: Its folder does not exist.
+        MissingDependencyError: A package that draws it is missing.
+    """
+    if not path:
+        return
+    if not Path(path).parent.is_dir():
+        raise OutputError(f"{name}: the folder '{Path(path).parent}' does not exist. Make it first, or choose another.")
+    missing = [package for package in REPORT_PACKAGES if importlib.util.find_spec(package) is None]
+    if missing:
+        raise MissingDependencyError(no_report(name, f"it needs the Python package(s) {', '.join(missing)}"))
+
+
+def report_content(name: str) -> ModuleType:
+    """The module that fills reports, imported when one is wanted: matplotlib would hold up QGIS's start."""
+    try:
+        from . import report_content
+    except ImportError as error:
+        raise MissingDependencyError(no_report(name, str(error))) from None
+    return report_content
+
+
+def no_report(name: str, why: str) -> str:
+    """Tell how to do with or without a report."""
+    return f"{name} cannot be made: {why}. Install matplotlib and jinja2 in QGIS's Python, or leave {name} empty."
