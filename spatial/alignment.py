@@ -41,17 +41,18 @@ def create_grid(units_path: str, cell_size: float, crs: str, output: str, progre
     units = read_units(units_path, [], crs, progress)
     area = _dissolved(units)
     west, east, south, north = area.layer.GetExtent()
+    unit = "degrees" if spatial_reference(crs).IsGeographic() else "metres or the CRS's own unit"
+    cells = (east - west) / cell_size * ((north - south) / cell_size)
+    if cells > MAX_CELLS:
+        raise InputError(f"CELL_SIZE {cell_size:g} ({unit}) would give {cells:,.4g} cells. Choose a larger one.")
     first_col, first_row = math.floor(west / cell_size + 1e-9), math.floor(-north / cell_size + 1e-9)
     cols = math.ceil(east / cell_size - 1e-9) - first_col
     rows = math.ceil(-south / cell_size - 1e-9) - first_row
-    unit = "degrees" if spatial_reference(crs).IsGeographic() else "metres or the CRS's own unit"
     if max(east - west, north - south) < cell_size:
         raise InputError(
             f"CELL_SIZE is {cell_size:g} ({unit}) but the study area is only {east - west:g} × {north - south:g} wide. "
             "Choose a smaller cell size, or a target CRS in metres."
         )
-    if rows * cols > MAX_CELLS:
-        raise InputError(f"CELL_SIZE {cell_size:g} ({unit}) would give {rows * cols:,} cells. Choose a larger one.")
     grid = Grid((first_col * cell_size, cell_size, 0.0, -first_row * cell_size, 0.0, -cell_size), rows, cols, crs)
     coverage = UnitCoverage(area, grid, Part(progress, 0, 80))
     layout = RasterLayout(grid, ["share inside the study area"], ["0-1"])
@@ -75,7 +76,7 @@ def _dissolved(units: Units) -> Units:
         for k in range(shape.GetGeometryCount()):
             parts.AddGeometry(shape.GetGeometryRef(k))
     union = parts.UnionCascaded()
-    source = ogr.GetDriverByName("Memory").CreateDataSource("area")
+    source = (ogr.GetDriverByName("Memory") or ogr.GetDriverByName("MEM")).CreateDataSource("area")
     layer = source.CreateLayer("area", units.layer.GetSpatialRef(), ogr.wkbUnknown)
     layer.CreateField(ogr.FieldDefn("unit", ogr.OFTInteger))
     feature = ogr.Feature(layer.GetLayerDefn())
@@ -140,6 +141,7 @@ def _warped(path: str, grid: Grid, resampling: str) -> gdal.Dataset:
     options: dict[str, Any] = {"srcNodata": "nan"} if floats and unset else {}
     try:
         with quiet_gdal():
+            source = _nodata_as_nan(source) if floats and not unset else source
             warped = gdal.Warp(
                 "", source, format="VRT", dstSRS=grid.crs, outputBounds=(west, south, east, north),
                 width=grid.cols, height=grid.rows, resampleAlg="near" if resampling == "nearest" else resampling,
@@ -150,6 +152,16 @@ def _warped(path: str, grid: Grid, resampling: str) -> gdal.Dataset:
     if warped is None:
         raise InputError(f"RASTERS: '{path}' cannot be reprojected to the grid. Check its CRS and extent.")
     return warped
+
+
+def _nodata_as_nan(source: gdal.Dataset) -> gdal.Dataset:
+    """The raster with NaN for nodata: GDAL leaves out only one of them, and a mean that meets the other is NaN."""
+    xml = gdal.Translate("", source, format="VRT", noData="nan").GetMetadata("xml:VRT")[0]
+    bands = xml.split("</SimpleSource>")
+    for k in range(source.RasterCount):
+        nodata = source.GetRasterBand(k + 1).GetNoDataValue()
+        bands[k] += "" if nodata is None else f"<NODATA>{nodata!r}</NODATA>"
+    return gdal.Open("</SimpleSource>".join(bands).replace("SimpleSource>", "ComplexSource>"))
 
 
 def _band_names(path: str, source: gdal.Dataset) -> list[str]:

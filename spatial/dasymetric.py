@@ -235,7 +235,8 @@ def _write_band(
     populated = totals > 0
     errors = np.abs(sums - totals)[populated] / totals[populated]
     total = float(totals.sum())
-    return max(float(errors.max(initial=0)), abs(written - total) / total), written
+    off = abs(written - total) / total if total else 0.0  # nobody is left when small totals were rounded to whole persons
+    return max(float(errors.max(initial=0)), off), written
 
 
 def _largest_remainder(adjuster: Adjuster, totals: np.ndarray, progress: Progress) -> Iterator[np.ndarray]:
@@ -274,9 +275,11 @@ def _remainders(
         stop_if_cancelled(progress)
         wanted = np.flatnonzero(chosen[part.unit])
         values = adjuster.contributions(part, totals)[wanted]
+        left = np.round(values - np.floor(values + FLOOR_SLACK), 6)
+        left[values == 0] = -1  # after the smallest remainder: nobody is placed where the weight is 0
         row, col = np.divmod(part.cell[wanted].astype(np.int64), part.block.cols)
         cell = (row + part.block.row) * cols + col + part.block.col
-        found.append((first + wanted, part.unit[wanted], np.round(values - np.floor(values + FLOOR_SLACK), 6), cell))
+        found.append((first + wanted, part.unit[wanted], left, cell))
         first += part.unit.size
     where, unit, left, cell = (np.concatenate(column) for column in zip(*found))
     return where, unit, left, cell

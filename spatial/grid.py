@@ -96,12 +96,14 @@ class Grid:
     def plane_area_error(self) -> float:
         """How much the plane area of a cell amid the grid differs from its ground area, as a share (0.01 = 1 %).
 
-        0 for grids in degrees. Large for Web Mercator and the like, where densities would be wrong.
+        0 for grids in degrees and in local coordinates. Large for Web Mercator and the like, where densities would be wrong.
         """
         reference = self.reference
         if reference.IsGeographic():
             return 0.0
         geographic = reference.CloneGeogCS()
+        if geographic is None:  # a local CRS: its place on the earth is unknown
+            return 0.0
         geographic.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
         west, south, east, north = self.extent
         x, y, half = (west + east) / 2, (south + north) / 2, max(self.cell_width, self.cell_height) / 2
@@ -141,9 +143,18 @@ class Grid:
 
 
 def spatial_reference(wkt: str) -> osr.SpatialReference:
-    """A CRS from WKT whose coordinates are always x (east), y (north)."""
+    """A CRS from WKT whose coordinates are always x (east), y (north).
+
+    Raises:
+        InputError: It is no WKT of a CRS.
+    """
     reference = osr.SpatialReference()
-    reference.ImportFromWkt(wkt)
+    try:
+        failed = reference.ImportFromWkt(wkt)
+    except RuntimeError:
+        failed = True
+    if failed:
+        raise InputError(f"The coordinate reference system '{wkt[:40]}' cannot be understood. Choose another one.")
     reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     return reference
 

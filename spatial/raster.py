@@ -80,7 +80,10 @@ class Raster:
         values = raw.astype(np.float64 if wide else np.float32)
         nodata = self.nodata[k]
         if nodata is not None and not np.isnan(nodata):
-            values[raw == np.asarray(nodata).astype(raw.dtype)] = np.nan
+            if raw.dtype.kind == "f":
+                values[raw == np.asarray(nodata).astype(raw.dtype)] = np.nan
+            else:  # compared as it is: −9999 cast to a byte would be 241, a value like any other
+                values[raw == nodata] = np.nan
         return values
 
 
@@ -110,11 +113,14 @@ def quiet_gdal() -> Iterator[None]:
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """The same names, made different where they repeat ('light', 'light 2')."""
-    seen: dict[str, int] = {}
-    result = []
+    taken = set(names)
+    result: list[str] = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+        number, unique = 1, name
+        while unique in result or (number > 1 and unique in taken):
+            number += 1
+            unique = f"{name} {number}"
+        result.append(unique)
     return result
 
 

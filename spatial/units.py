@@ -85,7 +85,7 @@ def read_units(
         raise InputError(f"{role}: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
     reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     target = spatial_reference(crs)
-    to_target = None if reference.IsSame(target) else osr.CoordinateTransformation(reference, target)
+    to_target = None if reference.IsSame(target) else _transformation(reference, target, role)
     name_field = name_field or _guess_name_field(definition)
 
     memory = (ogr.GetDriverByName("Memory") or ogr.GetDriverByName("MEM")).CreateDataSource("units")
@@ -156,6 +156,20 @@ def _open(path: str, role: str) -> tuple[Any, Any]:
     if "subset" in named:
         layer.SetAttributeFilter(named["subset"])
     return dataset, layer
+
+
+def _transformation(source: Any, target: Any, role: str) -> Any:
+    try:
+        with quiet_gdal():
+            found = osr.CoordinateTransformation(source, target)
+    except RuntimeError:
+        found = None
+    if getattr(found, "this", None) is None:  # how GDAL says no unless it raises
+        raise InputError(
+            f"{role}: there is no way from the layer's CRS ({crs_name(source.ExportToWkt())}) to the grid's "
+            f"({crs_name(target.ExportToWkt())}). Set the right CRS on both."
+        )
+    return found
 
 
 def _rewound(layer: Any) -> Any:

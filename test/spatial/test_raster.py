@@ -44,6 +44,11 @@ def test_without_a_nodata_value_nothing_is_hidden_but_nan(world):
     np.testing.assert_array_equal(read_all(world.raster("a", [[0, np.nan, -9999]]))[0], [[0, np.nan, -9999]])
 
 
+def test_a_nodata_value_that_the_type_cannot_hold_hides_nothing(world):
+    path = world.raster("a", [[241, 1]], nodata=-9999, kind=gdal.GDT_Byte)  # −9999 cast to a byte would be 241
+    np.testing.assert_array_equal(read_all(path)[0], [[241, 1]])
+
+
 def test_infinite_values_are_refused_by_band(world):
     with pytest.raises(InputError, match=r"'slope'.*infinite"):
         read_all(world.raster("a", [[[1.0, 2.0]], [[np.inf, 0]]], names=["light", "slope"]))
@@ -104,3 +109,5 @@ def test_staged_files_appear_together_or_not_at_all(tmp_path):
 
 def test_repeated_names_are_told_apart():
     assert unique_names(["a", "b", "a", "a"]) == ["a", "b", "a 2", "a 3"]
+    assert unique_names(["a", "a 2", "a"]) == ["a", "a 2", "a 3"]
+    assert unique_names(["a", "a", "a 2"]) == ["a", "a 3", "a 2"]
