@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 python=${QGIS_PYTHON:-/usr/bin/python3}
 
 # qgis pulls in its providers and their libraries; the rest is what StatGrid itself imports or runs.
-packages="qgis python3-qgis qgis-providers python3-gdal gdal-bin python3-numpy python3-scipy python3-matplotlib
+packages="qgis python3-qgis qgis-providers python3-gdal gdal-bin python3-numpy python3-matplotlib
 python3-jinja2 python3-venv ca-certificates"
 
 stop() {
