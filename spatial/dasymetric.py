@@ -120,9 +120,8 @@ class Adjuster:
         """What each entry of a block receives, shape (n entries,), persons."""
         amounts = np.stack(self._amounts(part))
         chosen = amounts[self.level[part.unit], np.arange(part.unit.size)]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rate = np.where(self.denominator > 0, totals / self.denominator, 0)
-        return rate[part.unit] * chosen
+        whole = self.denominator[part.unit]  # divided by first: a total over a minute sum of weights would be infinite
+        return totals[part.unit] * np.divide(chosen, whole, out=np.zeros(chosen.size), where=whole > 0)
 
     def place(self, totals: np.ndarray) -> np.ndarray:
         """All cells at once, shape (rows, cols), persons; NaN outside the units. For small grids and comparisons."""
