@@ -130,20 +130,20 @@ def assess_units(counts: Raster, coverage: UnitCoverage, field: str, progress: P
 def assess_cells(counts: Raster, reference: Raster, progress: Progress) -> Assessment:
     """Compare a grid with a true grid on the same cells; only cells with data in both count.
 
+    Either may hold density (told by its unit), which is multiplied by the cells' areas first.
+
     Raises:
         InputError: The grids differ, or share no cell with data.
     """
     require_grid(counts.grid, reference.grid, "REFERENCE_GRID", "INPUT")
     found = []
-    is_density = holds_density(counts)
     for block in counts.grid.blocks():
         stop_if_cancelled(progress)
         areas = np.broadcast_to(counts.grid.cell_areas(block.row, block.rows), (block.rows, block.cols))
         predicted, true = (
-            counts.read(block, [0])[0].astype(np.float64),
-            reference.read(block, [0])[0].astype(np.float64),
+            raster.read(block, [0])[0].astype(np.float64) * (areas if holds_density(raster) else 1)
+            for raster in (counts, reference)
         )
-        predicted = predicted * areas if is_density else predicted
         known = ~(np.isnan(predicted) | np.isnan(true))
         found.append((predicted[known], true[known], areas[known]))
     predicted, true, areas = (np.concatenate(column) for column in zip(*found))
