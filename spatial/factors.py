@@ -13,6 +13,8 @@ from .grid import Block, Grid
 from .progress import Progress, stop_if_cancelled
 from .raster import Raster
 
+GAP_WORTH_A_WARNING = 0.005  # share of the units' area
+
 
 @dataclass(frozen=True)
 class UnitTable:
@@ -101,8 +103,10 @@ def unit_table(factors: Raster, coverage: UnitCoverage, mask: Mask, progress: Pr
         progress.setProgress(min(100.0, 100 * done / factors.grid.rows))
     with np.errstate(divide="ignore", invalid="ignore"):
         means = np.where(weight > 0, weighted / weight, np.nan)
+    missing = 1 - weight.sum(axis=0) / ground
     _check_bands(factors, lowest, highest, progress)
-    return UnitTable(list(factors.names), means, lowest, highest, habitable, 1 - weight.sum(axis=0) / ground)
+    _warn_of_gaps(factors.names, missing, progress)
+    return UnitTable(list(factors.names), means, lowest, highest, habitable, missing)
 
 
 def _check_bands(factors: Raster, lowest: np.ndarray, highest: np.ndarray, progress: Progress) -> None:
@@ -116,6 +120,15 @@ def _check_bands(factors: Raster, lowest: np.ndarray, highest: np.ndarray, progr
     constant = [name for name, a, b in zip(factors.names, low, high) if a == b]
     if constant:
         progress.pushWarning(f"FACTORS: {quoted(constant)} has one value everywhere and cannot help. Remove it.")
+
+
+def _warn_of_gaps(names: Sequence[str], missing: np.ndarray, progress: Progress) -> None:
+    gaps = [f"'{name}' on {share:.1%}" for name, share in zip(names, missing) if share > GAP_WORTH_A_WARNING]
+    if gaps:
+        progress.pushWarning(
+            f"FACTORS: no data for {', '.join(gaps)} of the units' area. Cells without all factors get no prediction and no "
+            "people. Fill the gaps ('Fill NoData cells', e.g. with 0 where nothing is there) if people live in them."
+        )
 
 
 def match_factors(wanted: Sequence[str], found: Sequence[str]) -> list[int]:

@@ -1,0 +1,52 @@
+"""`make rhone-alpes DATA=folder`: a region whose true 1 km grid is known, from raw layers to grid and score.
+
+Trained on 199 groups of communes; scored on 2,804 communes and on the census grid itself.
+"""
+
+import sys
+from pathlib import Path
+
+from compare import MODEL, UNADJUSTED, Case, assess, picture, rules, table
+from qgis_run import ROOT, Runner
+from real_region import LIGHT_BAND, RawLayers, build_factors
+
+CRS = "EPSG:3035"
+
+
+def main(folder: Path) -> None:
+    """Run the chain and print what came out."""
+    runner = Runner(ROOT / "output" / "rhone-alpes")
+    groups, communes = f"{folder}/admin.gpkg|layername=commune_group", f"{folder}/admin.gpkg|layername=commune"
+    raw = RawLayers(folder, ["roads"], ["rivers_ne10m", "rivers_ne10m_europe"], ["railway_stations"])
+
+    print("Rhône-Alpes: 199 groups of communes, 1 km.")
+    grid = runner.path("grid.tif")
+    runner.run("statgrid:creategrid", "grid", UNITS=groups, CELL_SIZE=1000, TARGET_CRS=CRS, OUTPUT=grid)
+    factors = build_factors(runner, raw, grid, CRS)
+    output, unadjusted, report = (runner.path(n) for n in ("population.tif", "population_unadjusted.tif", "report.html"))
+    result = runner.run(
+        "statgrid:spatializepopulation", "training on 199 groups, prediction, adjustment",
+        UNITS=groups, POPULATION="population", FACTORS=factors, METHOD="indicator-matrix CNN",
+        REFERENCE=communes, REFERENCE_FIELD="pop2021_grid",
+        OUTPUT=output, OUTPUT_RAW=unadjusted, OUTPUT_MODEL=runner.path("model.keras"), REPORT=report,
+    )  # fmt: skip
+    print(f"  persons placed {result['TOTAL']:,.0f}; largest deviation of a group {result['MAX_RELATIVE_ERROR']:.1e}")
+    truth = runner.path("truth.tif")
+    runner.run(
+        "statgrid:alignfactors", "the true grid onto the same cells",
+        RASTERS=[f"{folder}/truth_pop2021_1km_3035.tif"], GRID=grid, RESAMPLING="nearest", OUTPUT=truth,
+    )  # fmt: skip
+    grids = {MODEL: output, UNADJUSTED: unadjusted, **rules(runner, Case(groups, "population", factors, LIGHT_BAND, grid))}
+    checks = {
+        "2,804 communes (never trained on)": {"REFERENCE": communes, "FIELD": "pop2021_grid"},
+        "true 1 km grid": {"REFERENCE_GRID": truth},
+    }
+    print(table(assess(runner, grids, checks)))
+    picture(output, "Population of Rhône-Alpes, 2021", runner.path("population.png"))
+    print(f"\n  grid     {output}\n  report   {report}\n  picture  {runner.path('population.png')}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Name the folder of the Rhône-Alpes data: make rhone-alpes DATA=folder")
+    main(Path(sys.argv[1]).resolve())
