@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Callable, Optional
 
-from ..spatial.deep_binding import deep_binding
+from ..spatial.deep_binding import import_apart
 from ..spatial.errors import MissingDependencyError
 from ..spatial.progress import Progress, stop_if_cancelled
 
@@ -131,9 +131,8 @@ def _load() -> ModuleType:
     _prepare_environment()
     _replace_missing_streams()
     try:
-        with deep_binding():
-            module = importlib.import_module("tensorflow")
-            importlib.import_module("keras")
+        import_apart("tensorflow", "keras")
+        module = importlib.import_module("tensorflow")
     except Exception as error:  # a mismatch shows as ImportError, AttributeError, TypeError, RuntimeError …
         _failure = (
             f"TensorFlow is installed but cannot be imported ({type(error).__name__}: {error}). Install it anew, in a version "

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from .deep_binding import deep_binding
+from .deep_binding import import_apart
 from .errors import InputError, MissingDependencyError
 from .grid import Block, Grid
 from .progress import Progress, Silent, stop_if_cancelled
@@ -138,9 +138,9 @@ def _load(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _cover(units: Units, grid: Grid, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Unit, cell and share of every non-zero entry of a block."""
     try:
-        with deep_binding():
-            from exactextract import exact_extract
-            from exactextract.raster import NumPyRasterSource
+        import_apart("exactextract", "exactextract.raster")
+        from exactextract import exact_extract
+        from exactextract.raster import NumPyRasterSource
     except ImportError as error:
         raise MissingDependencyError(
             f"The Python package 'exactextract' is not available ({error}). Install it as StatGrid's README says, e.g. with the "

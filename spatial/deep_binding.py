@@ -1,8 +1,10 @@
 """Loading Python packages that bring their own copies of libraries which QGIS has loaded already."""
 
 import contextlib
+import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 
 
@@ -23,3 +25,32 @@ def deep_binding() -> Iterator[None]:
         yield
     finally:
         sys.setdlopenflags(before)
+
+
+def import_apart(*names: str) -> None:
+    """Import packages under deep binding, on a thread of their own that ends at once.
+
+    pybind11, inside most wheels, notes for the thread that first loads it which Python state it has, and trusts that for ever.
+    QGIS's pool threads get another state with every task: loaded in one task, TensorFlow crashed QGIS in the next task that
+    came upon the same thread.
+
+    Raises:
+        BaseException: Whatever the import raises, in the caller's thread.
+    """
+    if all(name in sys.modules for name in names):
+        return
+    errors: list[BaseException] = []
+
+    def load() -> None:
+        try:
+            with deep_binding():
+                for name in names:
+                    importlib.import_module(name)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=load, name="statgrid-import")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
