@@ -24,6 +24,7 @@ class StatGridPlugin:
         use_environment(Path(QgsApplication.qgisSettingsDirPath()) / "python" / ENVIRONMENT)
         self.provider = StatGridProvider()
         QgsApplication.processingRegistry().addProvider(self.provider)
+        self.provider.refreshAlgorithms()  # once more, for the graphical models: now their tools are found
 
     def initGui(self) -> None:
         """Register the tools in a window."""

@@ -21,6 +21,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QMetaType, QVariant
 
+from ..spatial.deep_binding import import_apart
 from ..spatial.errors import MissingDependencyError, OutputError
 
 REPORT_PACKAGES = ("matplotlib", "jinja2")
@@ -96,6 +97,7 @@ def require_report(path: str, name: str) -> None:
 def report_content(name: str) -> ModuleType:
     """The module that fills reports, imported when one is wanted: matplotlib would hold up QGIS's start."""
     try:
+        import_apart(f"{__package__}.report_content")
         from . import report_content
     except ImportError as error:
         raise MissingDependencyError(no_report(name, str(error))) from None

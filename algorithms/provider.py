@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.core import QgsApplication, QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .adjusttototals import AdjustToTotals
@@ -47,6 +47,8 @@ class StatGridProvider(QgsProcessingProvider):
     def loadAlgorithms(self) -> None:
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
+        if QgsApplication.processingRegistry().providerById(self.id()) is None:
+            return  # a model finds the outputs of its tools only among registered ones: see `StatGridPlugin.initProcessing`
         for path in sorted((ROOT / "resources" / "models").glob("*.model3")):
             model = QgsProcessingModelAlgorithm()
             if model.fromFile(str(path)):
