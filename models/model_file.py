@@ -7,9 +7,12 @@ ever run, so a stranger's model is safe to open. The same model always gives the
 
 import json
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..spatial.errors import ModelFileError, OutputError
 from ..spatial.files import put_in_place, temporary_name
@@ -20,6 +23,7 @@ CARD, WEIGHTS = "statgrid.json", "model.weights.h5"
 EXTENSION = ".keras"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAX_CARD, _MAX_WEIGHTS = 1 << 20, 1 << 29  # bytes; a file that claims more is not ours
+_MAX_OBJECTS = 10_000  # groups and arrays among the weights; fifty networks have some 1,500
 
 
 def save_model(model: PopulationModel, path: str) -> None:
@@ -81,9 +85,9 @@ def _read(path: str) -> tuple[ModelCard, bytes]:
         with zipfile.ZipFile(path) as archive:
             contents = {name: _entry(archive, name, limit) for name, limit in ((CARD, _MAX_CARD), (WEIGHTS, _MAX_WEIGHTS))}
         values = json.loads(contents[CARD].decode("utf-8"))
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, RecursionError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, ModelFileError):
-            raise
+    except ModelFileError:
+        raise
+    except Exception:  # zipfile, its decompressors and json raise a dozen kinds for a damaged file
         raise ModelFileError("it is truncated or not a model file at all") from None
     return ModelCard.from_dict(values), contents[WEIGHTS]
 
@@ -105,10 +109,15 @@ def _network(card: ModelCard, weights: bytes) -> Any:
         file.write_bytes(weights)
         if sorted(_shapes(file)) != expected:
             raise ModelFileError("its weights do not fit its method")
+        network.set_weights([np.full_like(values, np.nan) for values in network.get_weights()])
         try:
-            network.load_weights(str(file))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras only warns of layers that it finds no weights for
+                network.load_weights(str(file))
         except Exception as error:  # h5py and Keras raise many kinds for a damaged file
             raise ModelFileError(f"its weights cannot be read ({type(error).__name__})") from None
+    if not all(np.isfinite(values).all() for values in network.get_weights()):
+        raise ModelFileError("its weights are incomplete or not finite numbers")
     return network
 
 
@@ -117,15 +126,26 @@ def _shapes(file: Path) -> list[tuple[int, ...]]:
     import h5py  # comes with TensorFlow and must be imported after it (see tensorflow_runtime)
 
     found: list[tuple[int, ...]] = []
+    seen = 0
 
     def visit(group: Any) -> None:
+        nonlocal seen
         for name in group:
+            seen += 1
+            if seen > _MAX_OBJECTS:  # groups that hold each other twice would be walked for years
+                raise ModelFileError("its weights are not arranged like a StatGrid model's")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ModelFileError("its weights point to another file")
             item = group[name]
             if isinstance(item, h5py.Group):
                 visit(item)
-            elif item.external or item.is_virtual or item.dtype.kind != "f":
+            elif (
+                not isinstance(item, h5py.Dataset)
+                or item.shape is None
+                or item.external
+                or item.is_virtual
+                or item.dtype.kind != "f"
+            ):
                 raise ModelFileError("its weights are not plain numbers")
             else:
                 found.append(tuple(item.shape))
@@ -133,7 +153,9 @@ def _shapes(file: Path) -> list[tuple[int, ...]]:
     try:
         with h5py.File(file, "r") as weights:
             visit(weights)
-    except (OSError, KeyError, RuntimeError, RecursionError):
+    except ModelFileError:
+        raise
+    except Exception:  # h5py raises many kinds for a damaged file
         raise ModelFileError("its weights are damaged") from None
     return found
 

@@ -12,6 +12,7 @@ from .scaling import MinMax
 
 FORMAT = 1  # of the card; raised when an older StatGrid could not read it
 BATCH = 65_536  # cells a forward pass
+_MAX_NUMBER = 1e150  # of a limit in the card: differences and products of two stay finite
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class ModelCard:
         Raises:
             ModelFileError: Newer format, or values that are missing or of the wrong kind.
         """
-        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        if not isinstance(values, dict) or not _is_whole(values.get("format"), 1):
             raise ModelFileError("its card is not one of StatGrid's")
         if values["format"] > FORMAT:
             raise ModelFileError(
@@ -78,16 +79,19 @@ class ModelCard:
 
     def _check(self) -> None:
         count = len(self.factors) if isinstance(self.factors, list) else 0
-        texts = [self.method, *self.factors, *self.factor_units] if count and isinstance(self.factor_units, list) else [None]
+        units = self.factor_units if isinstance(self.factor_units, list) else []
+        texts = [self.method, *self.factors, *units] if count else [None]
         numbers = [*self.low, *self.high] if isinstance(self.low, list) and isinstance(self.high, list) else []
         sound = (
             0 < count <= indicator_matrix_cnn.COLUMNS
-            and len(self.factor_units) == count
+            and len(units) == count
             and len(numbers) == 2 * count
             and all(isinstance(t, str) for t in texts)
             and all(_is_number(v) for v in [*numbers, self.target_low, self.target_high])
-            and isinstance(self.ensemble, int)
-            and 1 <= self.ensemble <= 50
+            and _is_whole(self.ensemble, 1)
+            and self.ensemble <= 50
+            and _is_whole(self.training_units, 0)
+            and _is_whole(self.validation_units, 0)
             and all(isinstance(part, dict) for part in (self.settings, self.accuracy, self.versions))
         )
         if not sound:
@@ -95,7 +99,11 @@ class ModelCard:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_MAX_NUMBER < value < _MAX_NUMBER
+
+
+def _is_whole(value: Any, lowest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
 
 
 def _without_nan(value: Any) -> Any:
