@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-import numpy as np
-
 from ..models.population_training import Prepared, TrainingResult
 from ..reports import accuracy_report, training_report
 from ..reports.document import write_report
@@ -16,11 +14,9 @@ from ..reports.plots import DEGREES, METRES, MapUnits
 from ..reports.training_report import FactorSummary, LossHistory, TrainingReport
 from ..reports.units_section import UnitResults
 from ..spatial.accuracy import Assessment
-from ..spatial.grid import Block, Grid, crs_name
+from ..spatial.grid import Grid, crs_name
 from ..spatial.raster import Raster
 from ..spatial.units import Units
-
-MAP_CELLS = 600  # a map in a report needs no more cells a side
 
 
 def map_units(grid: Grid) -> MapUnits:
@@ -112,12 +108,8 @@ def accuracy(
 
 def picture(raster: Raster) -> accuracy_report.GridPicture:
     """The grid as a picture, thinned to what a screen shows."""
-    grid = raster.grid
-    step = max(1, -(-max(grid.rows, grid.cols) // MAP_CELLS))
-    rows = [raster.read(Block(r, 0, 1, grid.cols), [0])[0, 0, ::step] for r in range(0, grid.rows, step)]
-    return accuracy_report.GridPicture(
-        np.stack(rows), grid.extent, raster.units[0], f"{raster.names[0]} ({Path(raster.path).name})"
-    )
+    caption = f"{raster.names[0]} ({Path(raster.path).name})"
+    return accuracy_report.GridPicture(raster.overview(), raster.grid.extent, raster.units[0], caption)
 
 
 def _tolerance(grid: Optional[Raster]) -> float:

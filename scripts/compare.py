@@ -73,12 +73,11 @@ def picture(path: str, title: str, target: str) -> None:
     """Render a grid as PNG."""
     plugin()
     from statgrid.reports.plots import grid_map
-    from statgrid.spatial.grid import Block
     from statgrid.spatial.raster import Raster
     from statgrid.spatial.style_classes import raster_class_limits
 
     raster = Raster(path)
-    values = raster.read(Block(0, 0, raster.grid.rows, raster.grid.cols), [0])[0]
-    limits = [0.0, *raster_class_limits(path)[:-1]]
-    drawn = grid_map(values, raster.grid.extent, unit=raster.units[0] or "persons per cell", breaks=limits[1:], title=title)
+    limits = raster_class_limits(path)[:-1]
+    unit = raster.units[0] or "persons per cell"
+    drawn = grid_map(raster.overview(), raster.grid.extent, unit=unit, breaks=limits, title=title)
     Path(target).write_bytes(drawn.png)

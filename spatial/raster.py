@@ -68,6 +68,18 @@ class Raster:
             )
         return values
 
+    def overview(self, band: int = 0, most: int = 1000) -> np.ndarray:
+        """A band averaged down to at most `most` cells a side, for pictures, shape (rows, cols); NaN where there is no data."""
+        step = max(1, -(-max(self.grid.rows, self.grid.cols) // most))
+        values = self.dataset.GetRasterBand(band + 1).ReadAsArray(
+            buf_xsize=-(-self.grid.cols // step),
+            buf_ysize=-(-self.grid.rows // step),
+            buf_type=gdal.GDT_Float64,
+            resample_alg=gdal.GRIORA_Average if step > 1 else gdal.GRIORA_NearestNeighbour,
+        )
+        nodata = self.nodata[band]
+        return values if nodata is None else np.where(values == nodata, np.nan, values)
+
     def _read_band(self, k: int, block: Block) -> np.ndarray:
         band = self.dataset.GetRasterBand(k + 1)
         try:

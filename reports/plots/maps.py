@@ -153,11 +153,13 @@ def grid_map(
         title: Heading inside the figure; the report's caption usually says it.
 
     Returns:
-        The picture. Grids finer than the picture are averaged over blocks of cells first, and it says so.
+        The picture, of the part that holds values. Grids finer than the picture are averaged over blocks of cells first,
+        and it says so.
     """
     values = np.asarray(array, dtype=float)
     if values.size == 0:
         return _nothing_to_map("The grid has no cells.", title)
+    values, extent = _cropped(values, extent)
     step = _thinning(values.shape)
     shown = _block_means(values, step)
     breaks = population_breaks(shown) if breaks is None else list(breaks)
@@ -177,6 +179,25 @@ def grid_map(
     footnote = f"Each pixel is the mean of\n{step} × {step} cells." if step > 1 else ""
     sheet.legend([unit[:1].upper() + unit[1:]], entries, footnote)
     return sheet.finished()
+
+
+def _cropped(values: np.ndarray, extent: Extent) -> tuple[np.ndarray, Extent]:
+    """The part of a grid that holds values, with a margin of a fiftieth."""
+    known = np.isfinite(values)
+    if not known.any():
+        return values, extent
+    (top, bottom), (left, right) = (_span(known.any(axis=axis)) for axis in (1, 0))
+    west, south, east, north = extent
+    wide, high = (east - west) / values.shape[1], (north - south) / values.shape[0]
+    kept = west + left * wide, north - bottom * high, west + right * wide, north - top * high
+    return values[top:bottom, left:right], kept
+
+
+def _span(known: np.ndarray) -> tuple[int, int]:
+    """First and one past the last true position, with a margin."""
+    places = np.flatnonzero(known)
+    margin = max(1, known.size // 50)
+    return max(0, int(places[0]) - margin), min(known.size, int(places[-1]) + 1 + margin)
 
 
 class _Sheet:
