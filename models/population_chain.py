@@ -142,7 +142,10 @@ def _assess(
         grids[title] = str(folder / f"rule-{number}.tif")
         adjuster = Adjuster(prepared.coverage, weights, prepared.mask, progress)
         adjust_to_totals(adjuster, [inputs.population], grids[title], AdjustmentOptions(), Silent())
-    return units, {title: assess_units(Raster(path, title), coverage, reference.field, progress) for title, path in grids.items()}
+    return units, {
+        title: assess_units(Raster(path, title), coverage, reference.field, progress, prepared.coverage)
+        for title, path in grids.items()
+    }
 
 
 def simple_rules(prepared: Prepared) -> Iterator[tuple[str, WeightReader]]:

@@ -1,6 +1,6 @@
 """Training a population model from units, totals and a factor stack (METHODS section 2, steps 4 to 9)."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Optional
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..spatial.units import Units, read_units
 from . import indicator_matrix_cnn, registry, tensorflow_runtime
 from .population_model import ModelCard, PopulationModel
 from .scaling import MinMax
-from .training import History, TrainingSettings, fit_alive, split
+from .training import MAX_SEED, History, TrainingSettings, fit_alive, split
 
 MIN_UNITS = 6  # below this, 7:3 leaves nothing to learn from
 CLIPPED_WORTH_A_WARNING = 0.05
@@ -132,7 +132,7 @@ def train_population_model(
     members, histories, seeds = [], [], []
     for k in range(settings.ensemble):
         part = Part(progress, 100 * k / settings.ensemble, 100 * (k + 1) / settings.ensemble)
-        own = TrainingSettings(**{**asdict(settings), "seed": settings.seed + k})
+        own = replace(settings, seed=(settings.seed + k) % (MAX_SEED + 1))
         name = f"member_{k + 1}"
         member, history, seed = fit_alive(lambda s, n=name: indicator_matrix_cnn.build(s, n), data, check, own, part)
         members.append(member)

@@ -16,6 +16,7 @@ from . import tensorflow_runtime
 ITERATIONS_PER_CALL = 50
 DEAD_SPREAD = 0.01  # predictions with less than this share of the target's spread are constant
 MAX_RESEEDS = 8
+MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class TrainingSettings:
             ("LEARNING_RATE", self.learning_rate, 1e-7, 1),
             ("VALIDATION_SHARE", self.validation_share, 0, 0.9),
             ("ENSEMBLE", self.ensemble, 1, 50),
-            ("SEED", self.seed, 0, 2**31 - 1),
+            ("SEED", self.seed, 0, MAX_SEED),
         ):
             if not low <= value <= high:
-                raise InputError(f"{name} is {value:g}; it must lie between {low:g} and {high:g}.")
+                raise InputError(f"{name} is {value}; it must lie between {low} and {high}.")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Optional
 
 import numpy as np
 
-from .coverage import UnitCoverage, require_grid
+from .coverage import BlockCoverage, UnitCoverage, require_grid
 from .dasymetric import fingerprint
 from .errors import InputError
 from .progress import Progress, stop_if_cancelled
@@ -89,18 +89,41 @@ class Assessment:
             return accuracy(self.predicted / self.areas, self.true / self.areas)
 
 
-def unit_sums(counts: Raster, coverage: UnitCoverage, progress: Progress, band: int = 0) -> np.ndarray:
-    """Sum of a grid over each unit, `Σ a_iu p_i`, shape (n,), persons; nodata counts as 0.
+def unit_sums(
+    counts: Raster, coverage: UnitCoverage, progress: Progress, band: int = 0, study: Optional[UnitCoverage] = None
+) -> np.ndarray:
+    """Sum of a grid over each unit, `Σ a_iu p_i / s_i`, shape (n,), persons; nodata counts as 0.
 
-    A grid whose band unit says 'km²' is a density and is multiplied by the cells' areas first.
+    `s_i` is the share of cell i inside the study area: a cell at its outer border holds only the people inside, and so all
+    of them belong to units with the same outer border. It is 1 for density, which is multiplied by the cells' areas instead
+    (told by a band unit with 'km²').
+
+    Args:
+        counts: The grid.
+        coverage: Units to sum over.
+        progress: Cancel.
+        band: Zero-based band.
+        study: Units whose people the counts are; whole cells (`s_i` = 1) when None.
     """
     is_density = holds_density(counts, band)
     sums = np.zeros(len(coverage.units))
-    for part in coverage:
+    own = iter(() if study is None or is_density else study.every_block())
+    for block, part in coverage.every_block():
         stop_if_cancelled(progress)
-        values = np.nan_to_num(counts.read(part.block, [band])[0].astype(np.float64)).ravel()[part.cell]
+        _, people = next(own, (block, None))
+        if part is None:
+            continue
+        values = np.nan_to_num(counts.read(block, [band])[0].astype(np.float64)).ravel()[part.cell]
+        if people is not None:  # never less than the units' own share, so that nobody is counted twice
+            inside = np.maximum(_inside(people), _inside(part))[part.cell]
+            values /= inside
         sums += np.bincount(part.unit, values * part.share * (part.areas[part.cell] if is_density else 1), len(sums))
     return sums
+
+
+def _inside(part: BlockCoverage) -> np.ndarray:
+    """Share of each cell of the block inside any unit, 0–1, shape (cells,); overlaps count once."""
+    return np.minimum(np.bincount(part.cell, part.share, part.block.rows * part.block.cols), 1)
 
 
 def holds_density(raster: Raster, band: int = 0) -> bool:
@@ -108,7 +131,9 @@ def holds_density(raster: Raster, band: int = 0) -> bool:
     return "km²" in raster.units[band] or "km2" in raster.units[band] or raster.metadata.get("STATGRID_QUANTITY") == "density"
 
 
-def assess_units(counts: Raster, coverage: UnitCoverage, field: str, progress: Progress) -> Assessment:
+def assess_units(
+    counts: Raster, coverage: UnitCoverage, field: str, progress: Progress, study: Optional[UnitCoverage] = None
+) -> Assessment:
     """Compare a grid with the totals of check units.
 
     Args:
@@ -116,14 +141,17 @@ def assess_units(counts: Raster, coverage: UnitCoverage, field: str, progress: P
         coverage: Check units on the grid.
         field: Their true totals.
         progress: Progress and cancel.
+        study: Units whose people the counts are, see `unit_sums`.
     """
     true = coverage.units.columns[field]
-    predicted = unit_sums(counts, coverage, progress)
+    predicted = unit_sums(counts, coverage, progress, study=study)
     areas = np.zeros(len(true))
     for part in coverage:
         areas += np.bincount(part.unit, part.share * part.areas[part.cell], len(true))
     adjusted_here = counts.metadata.get("STATGRID_TOTALS") == fingerprint([true])
-    fits = bool(np.all(np.abs(predicted - true) <= BY_CONSTRUCTION * np.maximum(true, 1)))
+    # Where the study area is not told, units that contain those adjusted to fit only when they are taken for it.
+    sums = [predicted] if study else [predicted, unit_sums(counts, coverage, progress, study=coverage)]
+    fits = any(np.all(np.abs(s - true) <= BY_CONSTRUCTION * np.maximum(true, 1)) for s in sums)
     return Assessment(coverage.units.names, predicted, true, areas, adjusted_here or fits)
 
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 from statgrid.models import indicator_matrix_cnn as cnn
-from statgrid.models import training
+from statgrid.models import tensorflow_runtime, training
 from statgrid.models.training import TrainingSettings, fit, fit_alive, split
 from statgrid.spatial.errors import Cancelled, InputError, TrainingError
 from statgrid.spatial.progress import Silent
@@ -17,8 +17,17 @@ def samples(count=8, seed=0):
     return cnn.to_matrix(random.random((count, 9))), random.random(count)
 
 
-def train(iterations=60, seed=7, data=None, held_out=None, progress=None):
-    network = cnn.build(seed)
+def small(seed):
+    """A network that TensorFlow traces quickly: the loop is the same for all."""
+    keras = tensorflow_runtime.keras()
+    start = [keras.initializers.GlorotUniform(seed=2 * seed + k) for k in range(2)]
+    matrix = keras.Input((4, 4, 1))
+    x = keras.layers.Dense(8, "relu", kernel_initializer=start[0])(keras.layers.Flatten()(matrix))
+    return keras.Model(matrix, keras.layers.Dense(1, kernel_initializer=start[1])(x))
+
+
+def train(iterations=60, seed=7, data=None, held_out=None, progress=None, build=small):
+    network = build(seed)
     settings = TrainingSettings(iterations=iterations, learning_rate=0.01, seed=seed)
     return network, fit(network, data or samples(), held_out, settings, progress or Silent())
 
@@ -29,7 +38,7 @@ def same_weights(one, other):
 
 def dead(seed):
     """A network that can only say one thing: its last kernel is 0 and the ReLUs before it never fire."""
-    network = cnn.build(seed)
+    network = small(seed)
     weights = network.get_weights()
     weights[-3][:], weights[-2][:] = -100, 0
     network.set_weights(weights)
@@ -56,7 +65,7 @@ def dead(seed):
     ],
 )
 def test_settings_out_of_range_are_refused_by_name_and_value(name, value):
-    with pytest.raises(InputError, match=rf"^{name.upper()} is {value:g}; it must lie between".replace("+", r"\+")):
+    with pytest.raises(InputError, match=rf"^{name.upper()} is {value}; it must lie between"):
         TrainingSettings(**{name: value})
 
 
@@ -79,14 +88,14 @@ def test_the_split_hangs_on_the_seed():
 
 def test_eight_samples_are_learnt_by_heart():
     inputs, targets = samples()
-    network, history = train(600, data=(inputs, targets))
+    network, history = train(600, data=(inputs, targets), build=cnn.build)
     assert history.training[-1] < 1e-3 < history.training[0]
     np.testing.assert_allclose(network(inputs).numpy()[:, 0], targets, atol=0.1)
 
 
 def test_the_first_loss_is_the_mean_squared_error_before_any_step():
     inputs, targets = samples()
-    before = cnn.build(7)(inputs).numpy()[:, 0]
+    before = small(7)(inputs).numpy()[:, 0]
     _, history = train(1, data=(inputs, targets))
     assert history.training.tolist() == [pytest.approx(np.mean((before - targets) ** 2), rel=1e-5)]
 
@@ -104,9 +113,9 @@ def test_held_out_samples_change_no_weight():
 
 
 def test_same_seed_same_weights_and_another_seed_others():
-    one = train()[0]
-    assert same_weights(one, train()[0])
-    assert not same_weights(one, train(seed=8)[0])
+    one = train(build=cnn.build)[0]
+    assert same_weights(one, train(build=cnn.build)[0])
+    assert not same_weights(one, train(5, seed=8, build=cnn.build)[0])
 
 
 def test_two_trainings_in_two_threads_end_as_they_would_alone():
@@ -129,7 +138,7 @@ def test_a_dead_run_is_told_and_replaced_by_another_seed():
 
     def build(seed):
         tried.append(seed)
-        return dead(seed) if len(tried) == 1 else cnn.build(seed)
+        return dead(seed) if len(tried) == 1 else small(seed)
 
     settings = TrainingSettings(iterations=50, seed=5)
     network, history, seed = fit_alive(build, samples(), None, settings, progress)
@@ -142,7 +151,7 @@ def test_a_dead_run_is_told_and_replaced_by_another_seed():
 
 def test_a_run_that_left_the_numbers_is_dead_too():
     def build(seed):
-        network = cnn.build(seed)
+        network = small(seed)
         if seed == 5:
             network.set_weights([np.full_like(w, np.nan) for w in network.get_weights()])
         return network
@@ -159,7 +168,7 @@ def test_when_all_runs_die_the_user_is_told_what_to_do(monkeypatch):
 def test_equal_targets_are_no_sign_of_death():
     inputs, targets = samples()
     settings = TrainingSettings(iterations=20, seed=5)
-    assert fit_alive(cnn.build, (inputs, np.full_like(targets, 0.5)), None, settings, Silent())[2] == 5
+    assert fit_alive(small, (inputs, np.full_like(targets, 0.5)), None, settings, Silent())[2] == 5
 
 
 # Cancel and progress

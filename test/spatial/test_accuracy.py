@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from statgrid.spatial.accuracy import METRICS, Assessment, accuracy, assess_cells, assess_units
+from statgrid.spatial.accuracy import METRICS, Assessment, accuracy, assess_cells, assess_units, unit_sums
 from statgrid.spatial.coverage import UnitCoverage
 from statgrid.spatial.dasymetric import AdjustmentOptions, WeightSource, adjust_raster
 from statgrid.spatial.errors import Cancelled, InputError
@@ -100,6 +100,21 @@ def test_sums_over_units_share_cut_cells_and_skip_gaps(world):
     assert not assessment.by_construction
 
 
+def test_people_of_a_cell_at_the_outer_border_all_belong_to_the_units_inside(world):
+    """The counts hold only people of the study area, which ends amid the first and the last cell."""
+    raster = Raster(world.raster("counts", [[10, 20, 40]]))
+    study = cover(world, [("all", 70, (0.5, 0, 2.75, 1))], raster.grid)
+    for shapes, expected in (
+        ([("w", 30, (0.5, 0, 2, 1)), ("e", 40, (2, 0, 2.75, 1))], [30, 40]),
+        ([("half", 5, (0.5, 0, 0.75, 1)), ("wide", 9, (2, 0, 3, 1))], [5, 40]),  # partly outside: nobody counts twice
+    ):
+        np.testing.assert_allclose(unit_sums(raster, cover(world, shapes, raster.grid), Silent(), study=study), expected)
+    whole = unit_sums(raster, cover(world, [("w", 1, (0.5, 0, 2, 1))], raster.grid), Silent())
+    np.testing.assert_allclose(whole, [25])
+    density = Raster(world.raster("density", [[10, 20, 40]], unit="persons/km²"))
+    np.testing.assert_allclose(unit_sums(density, study, Silent(), study=study), [5 + 20 + 30])
+
+
 @pytest.mark.parametrize("told", [{"unit": "persons/km²"}, {"unit": "1/km2"}, {"metadata": {"STATGRID_QUANTITY": "density"}}])
 def test_counts_and_density_of_one_population_agree(world, told):
     counts = np.random.default_rng(0).random((4, 8))
@@ -121,6 +136,14 @@ def test_units_that_contain_the_adjusted_ones_are_found_out_too(world):
     assert assess(world, world.path("a.tif"), [("west", 100, (0, 0, 2, 2)), ("east", 12, (2, 0, 4, 2))]).by_construction
     finer = [("p", 70, (0, 0, 1, 2)), ("q", 30, (1, 0, 2, 2)), ("r", 12, (2, 0, 4, 2))]
     assert not assess(world, world.path("a.tif"), finer).by_construction
+
+
+def test_they_are_found_out_where_their_outer_border_cuts_cells(world):
+    quarters = [("a", 60, (0.3, 0.5, 2, 1)), ("b", 40, (0.3, 1, 2, 1.6)), ("c", 9, (2, 0.5, 3.4, 1)), ("d", 3, (2, 1, 3.4, 1.6))]
+    units, weights = world.layer("u", quarters), world.raster("w", np.random.default_rng(0).random((2, 4)))
+    adjust_raster(WeightSource(weights), units, ["population"], world.path("a.tif"), AdjustmentOptions(), Silent())
+    halves = [("west", 100, (0.3, 0.5, 2, 1.6)), ("east", 12, (2, 0.5, 3.4, 1.6))]
+    assert assess(world, world.path("a.tif"), halves).by_construction
 
 
 def test_overlapping_units_adjusted_to_are_found_out_by_their_totals(world):

@@ -1,0 +1,143 @@
+"""The whole chain on a small made-up region."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from statgrid.models import population_chain as chain
+from statgrid.models.population_chain import ChainOutputs, ChainSettings, Reference, light_band, spatialize
+from statgrid.models.population_training import PopulationInputs
+from statgrid.models.training import TrainingSettings
+from statgrid.spatial.errors import Cancelled, InputError
+from statgrid.spatial.progress import Silent
+from statgrid.spatial.provenance import file_hash
+from statgrid.spatial.raster import Raster
+
+TRAINING = TrainingSettings(iterations=30, seed=3)
+SIDE = 3  # units a side, each of 2 × 2 cells; the outer ones end in the middle of a cell
+EDGES = [0.5, 2, 4, 5.5]
+
+
+class Region:
+    """Inputs in one folder, and the outputs of a run."""
+
+    def __init__(self, world):
+        self.world = world
+        random = np.random.default_rng(0)
+        bands = random.random((2, 6, 6)).astype(np.float32)
+        boxes = [(EDGES[c], EDGES[r], EDGES[c + 1], EDGES[r + 1]) for r in range(SIDE) for c in range(SIDE)]
+        shapes = [(f"unit {k}", float(10 * k**2 + 7), box) for k, box in enumerate(boxes)]
+        self.total = sum(total for _, total, _ in shapes)
+        halves = [("west", 800.0, (0.5, 0.5, 3, 5.5)), ("east", 1300.0, (3, 0.5, 5.5, 5.5))]
+        self.mask = random.random((6, 6)).astype(np.float32)
+        self.inputs = PopulationInputs(
+            world.layer("units", shapes),
+            "population",
+            world.raster("factors", bands, names=["night light", "road"]),
+            world.raster("mask", self.mask),
+        )
+        self.reference = Reference(world.layer("check", halves), "population")
+        self.same = Reference(self.inputs.units, "population")
+
+    def run(self, name="run", reference=None, progress=None, **settings):
+        self.outputs = ChainOutputs(*(self.world.path(f"{name}-{kind}") for kind in ("grid.tif", "raw.tif", "model.keras")))
+        settings = ChainSettings(TRAINING, **settings)
+        return spatialize(self.inputs, settings, self.outputs, reference, progress or Silent())
+
+
+def cells(path):
+    raster = Raster(path)
+    return raster.read(next(raster.grid.blocks()))[0].astype(np.float64)
+
+
+@pytest.fixture
+def region(world):
+    return Region(world)
+
+
+def test_a_broken_reference_gets_a_sentence(region):
+    with pytest.raises(InputError, match=r"REFERENCE has no field 'people'"):
+        region.run(reference=Reference(region.reference.path, "people"))
+
+
+def test_cancel_writes_nothing(region):
+    progress = Silent()
+    progress.cancelled = True
+    with pytest.raises(Cancelled):
+        region.run(progress=progress)
+    assert not list(region.world.folder.glob("run-*"))
+
+
+def test_the_adjusted_grid_conserves_the_total_and_the_raw_one_is_kept(region):
+    result = region.run()
+    adjusted, raw = cells(region.outputs.grid), cells(region.outputs.raw)
+    assert np.nansum(adjusted) == pytest.approx(region.total, rel=1e-6)
+    assert result.adjustment.max_relative_error < 1e-6
+    assert np.nansum(raw) != pytest.approx(region.total, rel=1e-3)
+    np.testing.assert_array_equal(np.isnan(adjusted), np.isnan(raw))
+    assert (result.final_title, result.raw_title) == (chain.ADJUSTED, chain.RAW)
+    assert (result.assessments, result.reference) == ({}, None)
+
+
+def test_whole_persons_reach_the_grid(region):
+    region.run(whole_persons=True)
+    grid = np.nan_to_num(cells(region.outputs.grid))
+    np.testing.assert_array_equal(grid, np.round(grid))
+    assert grid.sum() == region.total
+
+
+def test_without_adjustment_the_main_grid_is_the_raw_one(region):
+    result = region.run(adjust=False, reference=region.reference)
+    np.testing.assert_array_equal(cells(region.outputs.grid), cells(region.outputs.raw))
+    assert result.adjustment is None
+    assert result.final_title == chain.RAW
+    assert list(result.assessments) == [chain.RAW, chain.AREAL, chain.LIGHT]
+
+
+def test_the_reference_is_not_used_in_training(region):
+    region.run("without")
+    without = Path(region.outputs.model).read_bytes(), cells(region.outputs.grid), cells(region.outputs.raw)
+    result = region.run("with", region.reference)
+    assert Path(region.outputs.model).read_bytes() == without[0]
+    np.testing.assert_array_equal(cells(region.outputs.grid), without[1])
+    np.testing.assert_array_equal(cells(region.outputs.raw), without[2])
+    assert list(result.assessments) == [chain.ADJUSTED, chain.RAW, chain.AREAL, chain.LIGHT]
+    assert not any(a.by_construction for a in result.assessments.values())
+
+
+def test_the_rules_without_a_model_are_what_they_say(region):
+    found = region.run(reference=region.reference).assessments
+    for title in (chain.ADJUSTED, chain.AREAL, chain.LIGHT):
+        assert found[title].predicted.sum() == pytest.approx(region.total, rel=1e-6)
+    assert found[chain.AREAL].predicted[0] != found[chain.LIGHT].predicted[0]
+
+
+def test_fitting_the_very_units_is_called_by_its_name(region):
+    found = region.run(reference=region.same).assessments
+    assert found[chain.ADJUSTED].by_construction
+    assert found[chain.AREAL].by_construction
+    assert not found[chain.RAW].by_construction
+
+
+def test_the_grids_tell_which_model_made_them(region):
+    region.run()
+    for path in (region.outputs.grid, region.outputs.raw):
+        kept = Raster(path).metadata
+        assert kept["STATGRID_MODEL"] == file_hash(region.outputs.model)
+        assert (kept["STATGRID_SEED"], kept["STATGRID_QUANTITY"]) == ("3", "count")
+    assert "STATGRID_TOTALS" not in Raster(region.outputs.raw).metadata
+
+
+def test_the_same_run_gives_the_same_bytes(region):
+    for name in ("one", "two"):
+        region.run(name)
+    for kind in ("grid.tif", "raw.tif", "model.keras"):
+        one, two = (Path(region.world.path(f"{name}-{kind}")).read_bytes() for name in ("one", "two"))
+        assert one == two
+
+
+@pytest.mark.parametrize(
+    ("names", "band"), [(["road", "VIIRS 2020"], 1), (["NTL", "light"], 0), (["road", "dem"], None), ([], None)]
+)
+def test_night_light_is_known_by_its_name(names, band):
+    assert light_band(names) == band
