@@ -15,7 +15,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..models import tensorflow_runtime
 from ..spatial.errors import StatGridError
-from .inputs import acceptable
+from .inputs import acceptable, require_distinct
 from .outputs import plain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,6 +74,7 @@ class StatGridAlgorithm(QgsProcessingAlgorithm):
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
         try:
             parameters = acceptable(self, parameters, context)
+            require_distinct(self, parameters)
             self.check(parameters, context)
         except StatGridError as error:
             return False, str(error)
@@ -89,6 +90,7 @@ class StatGridAlgorithm(QgsProcessingAlgorithm):
         feedback = feedback or QgsProcessingFeedback()
         try:
             parameters = acceptable(self, parameters, context)
+            require_distinct(self, parameters)
             self.check(parameters, context)  # again, because graphical models do not
             return plain(self.work(parameters, context, feedback))
         except StatGridError as error:

@@ -10,9 +10,12 @@ from qgis.core import (
     QgsFeature,
     QgsFeatureRequest,
     QgsFields,
+    QgsMapLayer,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingFeatureSource,
+    QgsProcessingFeatureSourceDefinition,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterNumber,
     QgsRasterLayer,
@@ -42,12 +45,38 @@ def acceptable(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], co
             continue
         if value in (None, ""):
             raise InputError(f"{name} is missing. Give: {definition.help()}")
-        shown = f"'{value}'" if isinstance(value, (str, int, float)) else "the value given"
+        values = value if isinstance(value, (list, tuple)) else [value]
+        texts = [f"'{v}'" for v in values if isinstance(v, (str, int, float))]
+        shown = ", ".join(texts) or "the value given"
         limits = ""
         if isinstance(definition, QgsProcessingParameterNumber):
             limits = f" a number from {definition.minimum():g} to {definition.maximum():g}."
         raise InputError(f"{name}: {shown} cannot be used. Give:{limits} {definition.help()}")
     return result
+
+
+def require_distinct(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any]) -> None:
+    """Raise `OutputError` when a file to be written is also read, or is to be written twice."""
+    outputs = {d.name() for d in algorithm.destinationParameterDefinitions()}
+    taken: dict[str, str] = {}
+    for name in sorted(parameters, key=lambda name: name in outputs):  # inputs first
+        values = parameters[name] if isinstance(parameters[name], (list, tuple)) else [parameters[name]]
+        for file in filter(None, map(_file, values)):
+            if name in outputs and file in taken:
+                raise OutputError(f"{name}: '{file}' is also {taken[file]}. Choose another file.")
+            taken[file] = name
+
+
+def _file(value: Any) -> str:
+    """The local file that a parameter's value names; empty when it names none."""
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    elif isinstance(value, QgsProcessingFeatureSourceDefinition):
+        value = value.source.staticValue()
+    if isinstance(value, QgsMapLayer):
+        value = value.source()
+    path = Path(value.split("|")[0]) if isinstance(value, str) and value else None
+    return str(path.resolve()) if path and path.is_absolute() else ""
 
 
 def choice(options: Sequence[str], given: Any, name: str) -> str:

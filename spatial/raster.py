@@ -83,7 +83,8 @@ class Raster:
     def _read_band(self, k: int, block: Block) -> np.ndarray:
         band = self.dataset.GetRasterBand(k + 1)
         try:
-            raw = band.ReadAsArray(block.col, block.row, block.cols, block.rows)
+            with quiet_gdal():
+                raw = band.ReadAsArray(block.col, block.row, block.cols, block.rows)
         except RuntimeError:
             raw = None
         if raw is None:

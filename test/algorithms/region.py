@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from osgeo import gdal, ogr, osr
 from qgis.core import (
+    QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsGeometry,
-    QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProject,
     QgsRasterLayer,
@@ -85,6 +85,8 @@ def write_units(path, rows, fields=(("name", "text"), ("people", "double")), eps
 def memory_layer(rows, crs=f"EPSG:{EPSG}", kind="Polygon", fields="field=name:string&field=people:double"):
     """An unsaved layer of (WKT, name, people) rows."""
     layer = QgsVectorLayer(f"{kind}?{'crs=' + crs + '&' if crs else ''}{fields}", "memory", "memory")
+    if not crs:
+        layer.setCrs(QgsCoordinateReferenceSystem())
     for shape, *values in rows:
         feature = QgsFeature(layer.fields())
         if shape is not None:
@@ -172,9 +174,7 @@ def run(tool, parameters, feedback=None, context=None):
     """What a script does: processing.run, with its checks."""
     import processing
 
-    return processing.run(
-        f"statgrid:{tool}", parameters, feedback=feedback or Feedback(), context=context or QgsProcessingContext()
-    )
+    return processing.run(f"statgrid:{tool}", parameters, feedback=feedback or Feedback(), context=context)
 
 
 def left_behind(folder):

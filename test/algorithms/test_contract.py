@@ -1,0 +1,142 @@
+"""What users script against: ids, parameter names, outputs, help, icons. Nothing here may change unnoticed."""
+
+import re
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsProcessingParameterDefinition
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MEASURES = ["R2", "PEARSON_R2", "RMSE", "RELATIVE_RMSE", "MAE", "MAPE", "RTAE", "BIAS", "WITHIN_20_PERCENT", "COUNT"]
+TRAINING = ["VALIDATION_SHARE", "ITERATIONS", "LEARNING_RATE", "ENSEMBLE", "SEED"]
+CHAIN_FILES = ["OUTPUT", "OUTPUT_RAW", "OUTPUT_MODEL", "REPORT"]
+DATA = ["UNITS", "POPULATION", "FACTORS", "MASK"]
+
+
+def with_ending(ending):
+    return [name + ending for name in MEASURES]
+
+
+# id: (group, parameters in the order of the dialog, outputs)
+TOOLS = {
+    "creategrid": ("preparation", ["UNITS", "CELL_SIZE", "TARGET_CRS", "OUTPUT"], ["OUTPUT"]),
+    "alignfactors": ("preparation", ["RASTERS", "GRID", "RESAMPLING", "NAMES", "OUTPUT"], ["OUTPUT", "BANDS"]),
+    "stackfactors": ("preparation", ["RASTERS", "OUTPUT"], ["OUTPUT", "BANDS"]),
+    "unitfactors": ("preparation", [*DATA, "OUTPUT"], ["OUTPUT", "UNIT_COUNT", "FACTOR_COUNT"]),
+    "trainmodel": (
+        "population",
+        [*DATA, "METHOD", *TRAINING, "OUTPUT", "REPORT"],
+        ["OUTPUT", "REPORT", "R2_TRAINING", "R2_VALIDATION", "LOSS", "ITERATIONS_RUN"],
+    ),
+    "predictgrid": ("population", ["MODEL", "FACTORS", "MASK", "OUTPUT"], ["OUTPUT", "CLIPPED_SHARE"]),
+    "adjusttototals": (
+        "population",
+        ["INPUT", "UNITS", "POPULATION", "MASK", "WHOLE_PERSONS", "BAND", "ADD", "OUTPUT"],
+        ["OUTPUT", "MAX_RELATIVE_ERROR", "UNITS_WITHOUT_WEIGHT", "TOTAL"],
+    ),
+    "assessaccuracy": (
+        "population",
+        ["INPUT", "REFERENCE", "FIELD", "REFERENCE_GRID", "OUTPUT", "REPORT"],
+        ["OUTPUT", "REPORT", *MEASURES, *with_ending("_DENSITY")],
+    ),
+    "spatializepopulation": (
+        "population",
+        [*DATA, "METHOD", "ADJUST", "REFERENCE", "REFERENCE_FIELD", "WHOLE_PERSONS", *TRAINING, *CHAIN_FILES],
+        [*CHAIN_FILES, "R2_TRAINING", "R2_VALIDATION", "MAX_RELATIVE_ERROR", "TOTAL", *MEASURES, *with_ending("_RAW")],
+    ),
+}
+GROUPS = {"preparation": "Data preparation", "population": "Population"}
+ADVANCED = {*TRAINING, "BAND", "ADD"}
+
+
+@pytest.fixture(params=TOOLS)
+def tool(request, provider):
+    return provider.algorithm(request.param)
+
+
+def test_the_provider_offers_these_tools_and_no_others(provider):
+    assert provider.id() == "statgrid"
+    assert provider.name() == "StatGrid"
+    assert not provider.icon().isNull()
+    assert {a.name() for a in provider.algorithms()} == {*TOOLS, "Population tool by tool"}
+
+
+def test_groups(tool):
+    group = TOOLS[tool.name()][0]
+    assert (tool.groupId(), tool.group()) == (group, GROUPS[group])
+
+
+def test_parameters(tool):
+    assert [p.name() for p in tool.parameterDefinitions()] == TOOLS[tool.name()][1]
+
+
+def test_outputs(tool):
+    outputs = [o.name() for o in tool.outputDefinitions()]
+    assert sorted(outputs) == sorted(TOOLS[tool.name()][2])
+
+
+def test_advanced_parameters(tool):
+    flag = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+    advanced = {p.name() for p in tool.parameterDefinitions() if p.flags() & flag}
+    extra = {"WHOLE_PERSONS"} if tool.name() == "spatializepopulation" else set()
+    assert advanced == (ADVANCED & set(TOOLS[tool.name()][1])) | extra
+
+
+def test_defaults(tool):
+    wanted = {
+        "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:6933", "RESAMPLING": "average", "METHOD": "indicator-matrix CNN",
+        "VALIDATION_SHARE": 0.3, "ITERATIONS": 5000, "LEARNING_RATE": 0.01, "ENSEMBLE": 1, "SEED": 42,
+        "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "ADD": 0,
+    }  # fmt: skip
+    defaults = {p.name(): p.defaultValue() for p in tool.parameterDefinitions() if p.name() in wanted}
+    assert defaults == {name: value for name, value in wanted.items() if name in defaults}
+
+
+def test_everything_a_user_reads_is_there(tool):
+    assert tool.displayName()
+    assert len(tool.shortHelpString()) > 100
+    for parameter in tool.parameterDefinitions():
+        assert parameter.description(), parameter.name()
+        assert len(parameter.help()) > 15, parameter.name()
+        assert parameter.help().endswith("."), parameter.name()
+    for output in tool.outputDefinitions():
+        assert output.description(), output.name()
+
+
+def test_labels_say_it_once(tool):
+    labels = [p.description() for p in tool.parameterDefinitions()]
+    assert len(set(labels)) == len(labels)
+
+
+def test_the_icon_is_a_file(tool):
+    assert (ROOT / "resources" / "icons" / f"{tool.groupId()}.svg").is_file()
+    assert not tool.icon().isNull()
+
+
+def test_the_help_page_has_a_section(tool):
+    page, anchor = tool.helpUrl().split("#")
+    file = ROOT / page.split("/blob/main/")[1]
+    assert file.is_file()
+    assert re.search(rf"^## {anchor}$", file.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_help_page_names_every_parameter_and_output(tool):
+    text = (ROOT / "docs" / "tools.md").read_text(encoding="utf-8")
+    section = re.search(rf"^## {tool.name()}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL).group(1)
+    if tool.name() == "spatializepopulation":  # which refers to the sections of the tools it joins
+        section = text
+    shown = set(re.findall(r"[A-Z][A-Z0-9_]+", section))
+    endings = ("_DENSITY", "_RAW")
+    wanted = {n for n in TOOLS[tool.name()][1] + TOOLS[tool.name()][2] if not n.endswith(endings) or n == "OUTPUT_RAW"}
+    assert wanted <= shown
+
+
+def test_a_fresh_copy_is_the_same_tool(tool):
+    copy = tool.create()
+    assert type(copy) is type(tool)
+    assert [p.name() for p in copy.parameterDefinitions()] == [p.name() for p in tool.parameterDefinitions()]
+
+
+def test_rasters_are_geotiffs_whatever_the_user_prefers(provider):
+    assert provider.defaultRasterFileExtension() == "tif"
+    assert set(provider.supportedOutputRasterLayerExtensions()) == {"tif", "tiff"}
