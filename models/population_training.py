@@ -1,6 +1,7 @@
 """Training a population model from units, totals and a factor stack (METHODS section 2, steps 4 to 9)."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Optional
 
 import numpy as np
@@ -133,8 +134,8 @@ def train_population_model(
     for k in range(settings.ensemble):
         part = Part(progress, 100 * k / settings.ensemble, 100 * (k + 1) / settings.ensemble)
         own = replace(settings, seed=(settings.seed + k) % (MAX_SEED + 1))
-        name = f"member_{k + 1}"
-        member, history, seed = fit_alive(lambda s, n=name: indicator_matrix_cnn.build(s, n), data, check, own, part)
+        build = partial(indicator_matrix_cnn.build, name=f"member_{k + 1}")
+        member, history, seed = fit_alive(build, data, check, own, part)
         members.append(member)
         histories.append(history)
         seeds.append(seed)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 from osgeo import gdal, ogr, osr
@@ -39,7 +39,7 @@ class Units:
     def __len__(self) -> int:
         return len(self.names)
 
-    def listing(self, chosen: Sequence[int]) -> str:
+    def listing(self, chosen: Union[Sequence[int], np.ndarray]) -> str:
         """Name a few of the chosen units: 'A, B and 3 more'."""
         shown = ", ".join(f"'{self.names[u]}'" for u in list(chosen)[:MAX_NAMED])
         more = len(chosen) - MAX_NAMED
@@ -117,7 +117,7 @@ def read_units(
     del dataset
     if not names:
         raise InputError(f"{role}: the layer holds no polygon. Choose a layer of administrative units.")
-    columns = {f: np.array([np.nan if r[k] is None else float(r[k]) for r in values]) for k, f in enumerate(fields)}
+    columns = {f: np.array([r[k] for r in values], np.float64) for k, f in enumerate(fields)}
     units = Units(memory, shapes, names, columns, rows, crs)
     if empty:
         progress.pushWarning(f"{role}: {len(empty)} feature(s) without a shape left out: {', '.join(empty[:MAX_NAMED])}.")

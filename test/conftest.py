@@ -17,10 +17,16 @@ if "statgrid" not in sys.modules:
     spec.loader.exec_module(package)
 
 
-@pytest.fixture
-def world(tmp_path):
-    """Writes rasters and layers with few words; see `World` in `world.py` beside this file."""
+@pytest.fixture(scope="session")
+def world_in():
+    """Makes a `World` in a folder, for tests that need another one or one for a whole module."""
     place = importlib.util.spec_from_file_location("statgrid_test_world", ROOT / "test" / "world.py")
     module = importlib.util.module_from_spec(place)
     place.loader.exec_module(module)
-    return module.World(tmp_path)
+    return module.World
+
+
+@pytest.fixture
+def world(world_in, tmp_path):
+    """Writes rasters and layers with few words; see `World` in `world.py` beside this file."""
+    return world_in(tmp_path)

@@ -1,5 +1,7 @@
 """Training a population model: what it must never see, never takes, and always keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from statgrid.models.population_training import PopulationInputs, prepare, train_population_model, warn_of_clipping
@@ -42,12 +44,10 @@ def same_model(one, other):
     return all((a == b).all() for a, b in weights) and all(getattr(one.card, n) == getattr(other.card, n) for n in names)
 
 
-@pytest.fixture
-def world_again(world, tmp_path):
-    """A second folder for a second set of inputs."""
-    folder = tmp_path / "again"
-    folder.mkdir()
-    return type(world)(folder)
+@pytest.fixture(scope="module")
+def trained(world_in, tmp_path_factory):
+    """One training that many tests look at."""
+    return train(world_in(tmp_path_factory.mktemp("trained")))
 
 
 # Bad input
@@ -87,7 +87,7 @@ def test_cancel_ends_the_training(world):
 
 
 @pytest.mark.parametrize("what", ["totals", "factors"])
-def test_held_out_units_do_not_reach_the_model(world, world_again, what):
+def test_held_out_units_do_not_reach_the_model(world, trained, what):
     shapes, bands = units(), factors()
     for unit in HELD_OUT:
         name, total, (left, top, right, bottom) = shapes[unit]
@@ -95,23 +95,23 @@ def test_held_out_units_do_not_reach_the_model(world, world_again, what):
             shapes[unit] = (name, total * 1e4, (left, top, right, bottom))
         else:
             bands[:, top:bottom, left:right] = 1e4
-    one, other = train(world), train(world_again, shapes=shapes, bands=bands)
+    one, other = trained, train(world, shapes=shapes, bands=bands)
     assert same_model(one.model, other.model)
     assert one.training_accuracy == other.training_accuracy
     assert one.validation_accuracy != other.validation_accuracy
     np.testing.assert_array_equal(np.flatnonzero(one.held_out), HELD_OUT)
 
 
-def test_units_trained_on_do_reach_the_model(world, world_again):
+def test_units_trained_on_do_reach_the_model(world, trained):
     shapes = [(name, total * (1 + k), box) for k, (name, total, box) in enumerate(units())]
-    assert not same_model(train(world).model, train(world_again, shapes=shapes).model)
+    assert not same_model(trained.model, train(world, shapes=shapes).model)
 
 
 # What comes out
 
 
-def test_the_card_holds_limits_of_the_cells_trained_on(world):
-    result, bands = train(world), factors()
+def test_the_card_holds_limits_of_the_cells_trained_on(trained):
+    result, bands = trained, factors()
     seen = np.kron(~np.isin(np.arange(SIDE * SIDE), HELD_OUT).reshape(SIDE, SIDE), np.ones((2, 2), bool))
     card = result.model.card
     np.testing.assert_allclose(card.low, bands[:, seen].min(axis=1))
@@ -122,19 +122,19 @@ def test_the_card_holds_limits_of_the_cells_trained_on(world):
     assert (card.target_low, card.target_high) == pytest.approx((trained.min(), trained.max()))
 
 
-def test_true_density_is_persons_per_km2(world):
-    np.testing.assert_allclose(train(world).true, [25.0 * (k % 5 + 1) for k in range(16)], rtol=1e-6)
+def test_true_density_is_persons_per_km2(trained):
+    np.testing.assert_allclose(trained.true, [25.0 * (k % 5 + 1) for k in range(16)], rtol=1e-6)
 
 
-def test_same_seed_same_model_and_another_seed_another(world, world_again):
-    one = train(world).model
-    assert same_model(one, train(world_again).model)
-    assert not same_model(one, train(world_again, TrainingSettings(iterations=60, seed=4)).model)
+def test_same_seed_same_model_and_another_seed_another(world, world_in, trained, tmp_path):
+    assert same_model(trained.model, train(world).model)
+    (tmp_path / "other").mkdir()
+    other = train(world_in(tmp_path / "other"), replace(QUICK, seed=4))
+    assert not same_model(trained.model, other.model)
 
 
-@pytest.mark.parametrize("seed", [5, 2**31 - 1])
-def test_an_ensemble_trains_different_members(world, seed):
-    result = train(world, TrainingSettings(iterations=5, ensemble=2, seed=seed))
+def test_an_ensemble_trains_different_members_even_from_the_last_seed(world):
+    result = train(world, TrainingSettings(iterations=5, ensemble=2, seed=2**31 - 1))
     assert result.model.card.ensemble == 2
     assert len(set(result.model.card.settings["seeds_used"])) == 2
     weights = result.model.network.get_weights()
