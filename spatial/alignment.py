@@ -161,7 +161,8 @@ def _nodata_as_nan(source: gdal.Dataset) -> gdal.Dataset:
     for k in range(source.RasterCount):
         nodata = source.GetRasterBand(k + 1).GetNoDataValue()
         bands[k] += "" if nodata is None else f"<NODATA>{nodata!r}</NODATA>"
-    return gdal.Open("</SimpleSource>".join(bands).replace("SimpleSource>", "ComplexSource>"))
+    xml = "</SimpleSource>".join(bands)  # a ComplexSource is a SimpleSource that knows of nodata
+    return gdal.Open(xml.replace("<SimpleSource", "<ComplexSource").replace("</SimpleSource", "</ComplexSource"))
 
 
 def _band_names(path: str, source: gdal.Dataset) -> list[str]:

@@ -21,6 +21,7 @@ BANDS = np.random.default_rng(0).random((3, 9, 7)).astype(np.float32)
 def model():
     card = ModelCard(cnn.NAME, NAMES, [""] * 3, [0.0] * 3, [1.0] * 3, -50.0, 500.0, 1, 7, 3)
     network = cnn.build(1)
+    network.set_weights([*network.get_weights()[:-1], np.array([0.2], np.float32)])  # most cells above 0, some below
     return PopulationModel(card, network)
 
 
@@ -41,6 +42,7 @@ def test_cells_equal_the_network_one_by_one(world, model):
     density, _ = predict(world, model)
     columns = BANDS.reshape(3, -1).T
     scaled = np.array([model.network(cnn.to_matrix(cell[None])).numpy()[0, 0] for cell in columns])
+    assert (density > 0).mean() > 0.5
     np.testing.assert_allclose(density.ravel(), np.maximum(-50 + 550 * scaled, 0), rtol=1e-4, atol=1e-3)
 
 
