@@ -54,7 +54,7 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
     """R² and RTAE (relative total absolute error) as text, the best R² of each check marked."""
     lines = []
     for title, rows in results.items():
-        best = max((row.get("R2") for row in rows.values() if row.get("R2") is not None), default=None)
+        best = max((row["R2"] for row in rows.values() if row.get("R2") is not None), default=None)
         lines.append(f"\n  {title:<46}     R²   RTAE")
         for name, row in rows.items():
             score, rtae = row.get("R2"), row.get("RTAE")

@@ -14,8 +14,8 @@ def fractal_noise(rng: np.random.Generator, shape: tuple, longest: float, slope:
         longest: longest wavelength kept, cells; longer ones are damped.
         slope: the amplitude falls with frequency to the power of minus slope; about 1 is rough, 2 is smooth.
     """
-    rows, cols = (size + int(longest) // 2 for size in shape)  # the margin hides that a Fourier field wraps around
-    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(cols)[None, :])
+    rows, cols = (int(size) + int(longest) // 2 for size in shape)  # the margin hides that a Fourier field wraps around
+    frequency = np.hypot(np.fft.fftfreq(rows, 1.0)[:, None], np.fft.rfftfreq(cols, 1.0)[None, :])
     amplitude = (frequency**2 + longest**-2.0) ** (-slope / 2)
     amplitude[0, 0] = 0
     spectrum = np.fft.rfft2(rng.standard_normal((rows, cols))) * amplitude

@@ -159,7 +159,8 @@ def _take(ends: dict, start: tuple) -> list:
 
 def _multipolygon(rings: list) -> ogr.Geometry:
     """Outer rings (clockwise) with the holes (counter-clockwise) that lie in them."""
-    outers, holes = [], []
+    outers: list = []
+    holes: list = []
     for ring in rings:
         if len(ring) < 4:
             continue

@@ -51,8 +51,8 @@ def settle(rng: np.random.Generator, terrain: Terrain) -> tuple:
     wooed = appeal**0.8 * (0.1 + np.exp(-to_road / 1.5)) * np.exp(0.5 * fractal_noise(rng, frame.SHAPE, 60, 1.2))
     taken[3] = _found(rng, wooed, np.concatenate(taken[:3]), "village")
     cell = np.concatenate(taken)
-    kind = np.repeat(np.arange(len(KINDS)), [len(part) for part in taken])
-    return Settlements(cell, _sizes(rng, kind), kind), roads
+    kinds = np.repeat(np.arange(len(KINDS)), [len(part) for part in taken])
+    return Settlements(cell, _sizes(rng, kinds), kinds), roads
 
 
 def _appeal(rng: np.random.Generator, terrain: Terrain) -> Array:

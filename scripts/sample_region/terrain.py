@@ -209,7 +209,7 @@ def _dam_lake(elevation: Array, sea: Array, receiver: Array, catchment: Array) -
     """Elevation (m) with a level lake, and the lake (bool): the best valley to flood behind one dam."""
     x, y = frame.kilometres()
     sites = (catchment > 900) & ~sea & (elevation > 20) & (x > 45) & (x < 165) & (y > 40) & (y < 130)
-    chosen = None
+    best, chosen, level_chosen = np.inf, sea, 0.0
     for site in np.flatnonzero(sites)[::40]:
         above = _upstream(receiver, site).reshape(elevation.shape)
         for rise in (8, 12, 18, 25, 35, 50):
@@ -218,9 +218,9 @@ def _dam_lake(elevation: Array, sea: Array, receiver: Array, catchment: Array) -
             lake = parts == parts.ravel()[site]
             area = lake.sum() * (frame.CELL / 1000) ** 2
             mismatch = abs(np.log(area / LAKE_AREA)) + 0.03 * rise
-            if chosen is None or mismatch < chosen[0]:
-                chosen = (mismatch, lake, level)
-    _, lake, level = chosen
+            if mismatch < best:
+                best, chosen, level_chosen = mismatch, lake, level
+    lake, level = chosen, level_chosen
     lake = ndimage.binary_opening(ndimage.binary_closing(lake, iterations=2), iterations=2)
     parts, _ = ndimage.label(lake)
     lake = parts == np.argmax(np.bincount(parts.ravel())[1:]) + 1

@@ -1,6 +1,7 @@
 """Counties and townships: who belongs where on the fine grid, and what the units are called."""
 
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 from scipy import ndimage
@@ -79,7 +80,7 @@ def _apart(candidates: Array, earlier: Array, spacing: Array, number: int) -> Ar
         spacing = spacing * 0.97
 
 
-def _nearest_seat(cost: Array, seats: Array, within: Array = None) -> Array:
+def _nearest_seat(cost: Array, seats: Array, within: Optional[Array] = None) -> Array:
     """Number of the seat that is reached most cheaply; paths never leave the parts of `within`, if given."""
     graph = travel_graph(cost)
     if within is not None:
@@ -93,7 +94,7 @@ def _nearest_seat(cost: Array, seats: Array, within: Array = None) -> Array:
     return np.where(source >= 0, number[source], OUTSIDE).reshape(cost.shape)
 
 
-def _mend(labels: Array, inside: Array, within: Array = None) -> Array:
+def _mend(labels: Array, inside: Array, within: Optional[Array] = None) -> Array:
     """Give splinters (parts that touch other units and are not a unit's largest) to the unit next to them."""
     for _ in range(4):
         loose = inside & (labels == OUTSIDE)
@@ -119,7 +120,7 @@ def _is_island(part: Array, inside: Array, window: tuple) -> bool:
     return not np.any(ndimage.binary_dilation(whole) & inside & ~whole)
 
 
-def _fill(labels: Array, loose: Array, within: Array = None) -> Array:
+def _fill(labels: Array, loose: Array, within: Optional[Array] = None) -> Array:
     """Nearest label for the loose cells, within the same part of `within` if given."""
     if within is None:
         nearest = ndimage.distance_transform_edt(loose | (labels == OUTSIDE), return_distances=False, return_indices=True)
