@@ -18,7 +18,7 @@ from qgis.core import (
 
 from ..spatial.dasymetric import AdjustmentOptions, WeightSource, adjust_raster
 from .base import StatGridAlgorithm
-from .inputs import geotiff_path, raster_path, require_field_numeric, require_same_grid, save_units, source, work_folder
+from .inputs import raster_path, require_field_numeric, require_geotiff, require_same_grid, save_units, source, work_folder
 from .map_layers import dress
 
 
@@ -102,7 +102,7 @@ class AdjustToTotals(StatGridAlgorithm):
         require_same_grid(
             raster_path(self, parameters, self.INPUT, context), raster_path(self, parameters, self.MASK, context), self.MASK
         )
-        geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
+        require_geotiff(self, parameters, self.OUTPUT, context)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)

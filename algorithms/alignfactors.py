@@ -16,7 +16,7 @@ from qgis.core import (
 
 from ..spatial.alignment import RESAMPLING, align_rasters
 from .base import StatGridAlgorithm
-from .inputs import geotiff_path, raster_path, raster_paths
+from .inputs import raster_path, raster_paths, require_geotiff
 
 
 class AlignFactors(StatGridAlgorithm):
@@ -65,7 +65,7 @@ class AlignFactors(StatGridAlgorithm):
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         raster_paths(self, parameters, self.RASTERS, context)
         raster_path(self, parameters, self.GRID, context)
-        geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
+        require_geotiff(self, parameters, self.OUTPUT, context)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)

@@ -14,7 +14,7 @@ from qgis.core import (
 
 from ..spatial.alignment import create_grid
 from .base import StatGridAlgorithm
-from .inputs import geotiff_path, save_units, source, work_folder
+from .inputs import require_geotiff, save_units, source, work_folder
 
 
 class CreateGrid(StatGridAlgorithm):
@@ -48,8 +48,10 @@ class CreateGrid(StatGridAlgorithm):
             "Width and height of a cell: 1000 is 1 km in a CRS in metres; in a CRS in degrees give degrees, e.g. 0.008333.",
         )
         self.add(
-            QgsProcessingParameterCrs(self.TARGET_CRS, self.tr("Target CRS"), "EPSG:6933"),
-            "Coordinate reference system of the grid, best an equal-area one in metres for your region.",
+            # Optional, because QgsProcessingParameterCrs does not count its default as a value.
+            QgsProcessingParameterCrs(self.TARGET_CRS, self.tr("Target CRS"), "EPSG:6933", optional=True),
+            "Coordinate reference system of the grid, best an equal-area one in metres for your region. EPSG:6933, which is "
+            "equal-area for the whole world, when empty.",
         )
         self.add(
             QgsProcessingParameterRasterDestination(self.OUTPUT, self.tr("Grid")),
@@ -58,7 +60,7 @@ class CreateGrid(StatGridAlgorithm):
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         source(self, parameters, self.UNITS, context)
-        geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
+        require_geotiff(self, parameters, self.OUTPUT, context)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)

@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from qgis.core import (
     QgsFeature,
@@ -197,18 +197,22 @@ def require_same_grid(first: str, second: str, name: str, other: str = "INPUT") 
         require_grid(grid, Raster(second, name).grid, name, other)
 
 
-def geotiff_path(path: Optional[str], name: str) -> str:
-    """An output path that ends in .tif; empty when an optional output is not wanted.
+def require_geotiff(
+    algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
+) -> None:
+    """Refuse a raster output that cannot be written; an optional one that is not wanted is fine.
 
     Raises:
-        OutputError: Another ending, or a folder that does not exist.
+        OutputError: Another ending than .tif, or a folder that does not exist.
     """
-    if not path:
-        return ""
-    if Path(path).suffix.lower() not in (".tif", ".tiff"):
+    # Asked in a context of its own: QGIS makes up another temporary file each time it is asked, and takes each for a layer
+    # to load at the end, also those that nobody writes.
+    apart = QgsProcessingContext()
+    apart.setExpressionContext(context.expressionContext())
+    path = algorithm.parameterAsOutputLayer(parameters, name, apart)
+    if path and Path(path).suffix.lower() not in (".tif", ".tiff"):
         raise OutputError(f"{name}: '{path}' must end in .tif: StatGrid writes GeoTIFF.")
     require_folder(path, name)
-    return str(path)
 
 
 def require_folder(path: str, name: str) -> None:

@@ -18,7 +18,7 @@ from ..spatial.provenance import file_hash, plugin_version
 from ..spatial.raster import Raster
 from .background import run_in_background
 from .base import StatGridAlgorithm
-from .inputs import geotiff_path, raster_path, require_same_grid
+from .inputs import raster_path, require_geotiff, require_same_grid
 from .map_layers import dress
 
 
@@ -64,7 +64,7 @@ class PredictGrid(StatGridAlgorithm):
         require_same_grid(factors, raster_path(self, parameters, self.MASK, context), self.MASK, self.FACTORS)
         card = load_card(self.parameterAsFile(parameters, self.MODEL, context))
         match_factors(card.factors, Raster(factors, self.FACTORS).names)
-        geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
+        require_geotiff(self, parameters, self.OUTPUT, context)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)

@@ -20,7 +20,7 @@ from . import accuracy_outputs, check_units
 from . import training_parameters as given
 from .background import run_in_background
 from .base import StatGridAlgorithm
-from .inputs import geotiff_path, require_folder, work_folder
+from .inputs import require_folder, require_geotiff, work_folder
 from .map_layers import dress
 from .outputs import report_content, require_report
 
@@ -93,7 +93,7 @@ class SpatializePopulation(StatGridAlgorithm):
         given.check(self, parameters, context)
         check_units.check(self, parameters, context, self.REFERENCE_FIELD)
         for name in (self.OUTPUT, self.OUTPUT_RAW):
-            geotiff_path(self.parameterAsOutputLayer(parameters, name, context), name)
+            require_geotiff(self, parameters, name, context)
         require_folder(self.parameterAsFileOutput(parameters, self.OUTPUT_MODEL, context), self.OUTPUT_MODEL)
         require_report(self.parameterAsFileOutput(parameters, self.REPORT, context), self.REPORT)
 

@@ -13,7 +13,7 @@ from qgis.core import (
 
 from ..spatial.alignment import stack_rasters
 from .base import StatGridAlgorithm
-from .inputs import geotiff_path, raster_paths
+from .inputs import raster_paths, require_geotiff
 
 
 class StackFactors(StatGridAlgorithm):
@@ -41,7 +41,7 @@ class StackFactors(StatGridAlgorithm):
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         raster_paths(self, parameters, self.RASTERS, context)
-        geotiff_path(self.parameterAsOutputLayer(parameters, self.OUTPUT, context), self.OUTPUT)
+        require_geotiff(self, parameters, self.OUTPUT, context)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
