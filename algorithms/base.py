@@ -14,7 +14,7 @@ from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
 from ..models import tensorflow_runtime
-from ..spatial.errors import StatGridError
+from ..spatial.errors import MissingDependencyError, StatGridError
 from .inputs import acceptable, require_distinct
 from .outputs import plain
 
@@ -73,13 +73,20 @@ class StatGridAlgorithm(QgsProcessingAlgorithm):
 
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
         try:
-            parameters = acceptable(self, parameters, context)
-            require_distinct(self, parameters)
-            self.check(parameters, context)
+            parameters = self._checked(parameters, context)
         except StatGridError as error:
             return False, str(error)
         fine, message = super().checkParameterValues(parameters, context)
         return fine, message
+
+    def _checked(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
+        able, how = self.canExecute()  # asked by the toolbox only
+        if not able:
+            raise MissingDependencyError(how)
+        parameters = acceptable(self, parameters, context)
+        require_distinct(self, parameters)
+        self.check(parameters, context)
+        return parameters
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         """Raise `StatGridError` for values that cannot work; cheap checks only, called before work starts."""
@@ -89,10 +96,10 @@ class StatGridAlgorithm(QgsProcessingAlgorithm):
     ) -> dict[str, Any]:
         feedback = feedback or QgsProcessingFeedback()
         try:
-            parameters = acceptable(self, parameters, context)
-            require_distinct(self, parameters)
-            self.check(parameters, context)  # again, because graphical models do not
-            return plain(self.work(parameters, context, feedback))
+            parameters = self._checked(parameters, context)  # again, because graphical models do not
+            results = plain(self.work(parameters, context, feedback))
+            feedback.setProgress(100)
+            return results
         except StatGridError as error:
             # Not chained: a kept traceback would hold GDAL objects beyond GDAL's own end and crash QGIS on exit.
             raise QgsProcessingException(str(error)) from None

@@ -100,7 +100,7 @@ def add(
     tool: str,
     place: int,
     label: str,
-    sources: dict[str, Source],
+    sources: dict[str, QgsProcessingModelChildParameterSource],
     outputs: dict[str, tuple[str, str]],
 ) -> None:
     """Add a tool to the model, `place` boxes to the right, with its inputs and those outputs that leave the model."""
@@ -108,6 +108,10 @@ def add(
     child.setChildId(tool)
     child.setDescription(label)
     child.setPosition(QPointF(120 + 260 * place, 170 + 60 * place))
+    for parameter in QgsApplication.processingRegistry().algorithmById(f"statgrid:{tool}").parameterDefinitions():
+        # A model counts no default as a value, so each is written down.
+        if not parameter.isDestination() and parameter.defaultValue() is not None:
+            child.addParameterSources(parameter.name(), [Source.fromStaticValue(parameter.defaultValue())])
     for name, source in sources.items():
         child.addParameterSources(name, [source])
     leaving: dict[str, Any] = {}
@@ -125,8 +129,9 @@ def add(
 def main(folder: Path = FOLDER) -> None:
     """Write every model into `folder`."""
     spec = importlib.util.spec_from_file_location("statgrid", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    package = importlib.util.module_from_spec(spec)
-    sys.modules["statgrid"] = package
+    if spec is None:
+        raise SystemExit(f"{ROOT} is no Python package.")
+    sys.modules["statgrid"] = importlib.util.module_from_spec(spec)
     from statgrid.algorithms.provider import StatGridProvider
 
     application = QgsApplication([], False)

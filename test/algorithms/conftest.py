@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-# Registered under a name of its own: other folders have a `region.py` and a `conftest.py` too.
-NAME = "statgrid_test_region"
-spec = importlib.util.spec_from_file_location(NAME, Path(__file__).with_name("region.py"))
-made = importlib.util.module_from_spec(spec)
-sys.modules[NAME] = made
-spec.loader.exec_module(made)
+
+def load(name):
+    """Make the file `name`.py beside this one importable, under a name that no other folder's files can have."""
+    spec = importlib.util.spec_from_file_location(f"statgrid_test_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+made, process = load("region"), load("process")
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +35,11 @@ def provider(qgis_app, qgis_processing):
     yield plugin.provider
     plugin.unload()
     assert QgsApplication.processingRegistry().providerById("statgrid") is None
+
+
+@pytest.fixture(scope="session")
+def qgis_process(tmp_path_factory):
+    """The command `qgis_process` with the plugin on."""
+    if process.executable() is None:
+        pytest.skip("this system has no qgis_process that runs")
+    return process.QgisProcess(tmp_path_factory.mktemp("profile"))

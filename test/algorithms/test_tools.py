@@ -142,6 +142,15 @@ def test_create_grid(region, tmp_path):
     assert left_behind(tmp_path) == ["grid.tif"]
 
 
+def test_create_grid_with_nothing_but_units(region, tmp_path):
+    output = run("creategrid", {"UNITS": region.units, "OUTPUT": str(tmp_path / "grid.tif")})["OUTPUT"]
+    dataset = gdal.Open(output)
+    assert dataset.GetGeoTransform()[1] == 1000
+    assert "Cylindrical_Equal_Area" in dataset.GetProjection()
+    area = read_raster(output).sum()
+    assert area == pytest.approx(1200, rel=0.01)
+
+
 def test_create_grid_in_degrees(region, tmp_path):
     output = str(tmp_path / "grid.tif")
     run("creategrid", {"UNITS": region.units, "CELL_SIZE": 0.01, "TARGET_CRS": "EPSG:4326", "OUTPUT": output})
