@@ -12,6 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "resources" / "models"
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["QT_HASH_SEED"] = "0"  # or Qt writes the attributes in another order each time
 
 from qgis.core import (  # noqa: E402  (the line above must come first)
     QgsApplication,
