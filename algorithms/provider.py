@@ -8,7 +8,7 @@ from qgis.PyQt.QtGui import QIcon
 from .adjusttototals import AdjustToTotals
 from .alignfactors import AlignFactors
 from .assessaccuracy import AssessAccuracy
-from .base import ROOT
+from .base import GROUPS, ROOT
 from .creategrid import CreateGrid
 from .predictgrid import PredictGrid
 from .spatializepopulation import SpatializePopulation
@@ -27,6 +27,13 @@ ALGORITHMS: tuple[Any, ...] = (
     AssessAccuracy,
     SpatializePopulation,
 )
+
+
+class ToolboxModel(QgsProcessingModelAlgorithm):
+    """A graphical model among the tools of its group: QGIS gives models no group id, and the group would be there twice."""
+
+    def groupId(self) -> str:
+        return next((group for group, name in GROUPS.items() if name == self.group()), str(self.group()))
 
 
 class StatGridProvider(QgsProcessingProvider):
@@ -50,6 +57,6 @@ class StatGridProvider(QgsProcessingProvider):
         if QgsApplication.processingRegistry().providerById(self.id()) is None:
             return  # a model finds the outputs of its tools only among registered ones: see `StatGridPlugin.initProcessing`
         for path in sorted((ROOT / "resources" / "models").glob("*.model3")):
-            model = QgsProcessingModelAlgorithm()
+            model = ToolboxModel()
             if model.fromFile(str(path)):
                 self.addAlgorithm(model)
