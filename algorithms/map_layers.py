@@ -29,7 +29,7 @@ class Styler(QgsProcessingLayerPostProcessorInterface):
     Args:
         title: Layer name.
         limits: Upper class limits, ascending, the last infinite.
-        unit: Unit shown in the legend.
+        unit: Unit of the values, shown once in the legend.
     """
 
     def __init__(self, title: str, limits: list[float], unit: str):
@@ -46,13 +46,13 @@ class Styler(QgsProcessingLayerPostProcessorInterface):
 
 
 def class_renderer(layer: QgsRasterLayer, limits: list[float], unit: str) -> QgsSingleBandPseudoColorRenderer:
-    """A renderer with one colour a class; zero is transparent."""
-    items = [QgsColorRampShader.ColorRampItem(0, QColor(0, 0, 0, 0), f"0 {unit}")]
+    """A renderer with one colour a class; zero is transparent. The last class names the unit, for the whole legend."""
+    items = [QgsColorRampShader.ColorRampItem(0, QColor(0, 0, 0, 0), "0")]
     lower = "0"
     for number, limit in enumerate(limits):
         place = number * (len(RAMP) - 1) / max(len(limits) - 1, 1)
         last = number == len(limits) - 1
-        label = f"> {lower} {unit}" if last else f"{lower} – {_short(limit)} {unit}"
+        label = f"> {lower} {unit}" if last else f"{lower} – {_short(limit)}"
         items.append(QgsColorRampShader.ColorRampItem(limit, QColor(RAMP[round(place)]), label))
         lower = _short(limit)
     shader_function = QgsColorRampShader()
