@@ -17,6 +17,7 @@ import os
 import platform
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -168,6 +169,8 @@ def _settle(tf: ModuleType) -> None:
     """Make TensorFlow repeatable, modest and quiet; most of this must come before its first operation."""
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # QGIS shows every DeprecationWarning; those of TensorFlow's own parts tell a user nothing.
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(gast|astunparse|tensorflow|keras)\b")
     _attempt(tf.config.experimental.enable_op_determinism)
     # Networks as small as ours run faster on one thread, and sums do not depend on how work was shared out.
     _attempt(tf.config.threading.set_intra_op_parallelism_threads, 1)

@@ -16,6 +16,8 @@ trap 'rm -rf "$own"' EXIT
 trap 'exit 130' INT TERM
 
 export QT_QPA_PLATFORM=offscreen
+# Started by an environment's Python, a newer QGIS would look for its own files in that environment.
+[ ! -d /usr/share/qgis/python/plugins ] || export QGIS_PREFIX_PATH="${QGIS_PREFIX_PATH:-/usr}"
 export QGIS_CUSTOM_CONFIG_PATH="$own/profile"
 export QGIS_PLUGINPATH="$PWD/build/link"
 export XDG_RUNTIME_DIR="$own"
