@@ -100,7 +100,13 @@ def spatialize(
         StatGridError: Whatever goes wrong, in a sentence; outputs of earlier runs stay as they are.
     """
     prepared = prepare(inputs, Part(progress, 0, 15))
+    progress.pushInfo("Training …")
     result = train_population_model(prepared, settings.training, Part(progress, 15, 70), settings.method)
+    progress.pushInfo(
+        f"R² of density: {result.training_accuracy['r2']:.3f} on units trained on, "
+        f"{result.validation_accuracy['r2']:.3f} on units held out."
+    )
+    progress.pushInfo("Predicting the cells …")
     with tempfile.TemporaryDirectory(prefix="statgrid-") as folder:
         save_model(result.model, outputs.model)
         kept = {"STATGRID_MODEL": file_hash(outputs.model), "STATGRID_VERSION": plugin_version()}
@@ -114,6 +120,7 @@ def spatialize(
         options = AdjustmentOptions(settings.whole_persons, {**kept, "STATGRID_METHOD": settings.method})
         if settings.adjust:
             part = Part(progress, 85, 92)
+            progress.pushInfo("Adjusting them to the totals …")
             adjuster = Adjuster(prepared.coverage, reader(density), prepared.mask, part)
             adjustment = adjust_to_totals(adjuster, [inputs.population], outputs.grid, options, part)
         else:
@@ -133,6 +140,7 @@ def _assess(
 ) -> tuple[Optional[Units], dict[str, Assessment]]:
     if reference is None:
         return None, {}
+    progress.pushInfo("Checking the grid, and simple rules beside it, at the check units …")
     grid = prepared.factors.grid
     units = read_units(reference.path, [reference.field], grid.crs, progress, role="REFERENCE")
     coverage = UnitCoverage(units, grid, progress)
@@ -142,10 +150,14 @@ def _assess(
         grids[title] = str(folder / f"rule-{number}.tif")
         adjuster = Adjuster(prepared.coverage, weights, prepared.mask, progress)
         adjust_to_totals(adjuster, [inputs.population], grids[title], AdjustmentOptions(), Silent())
-    return units, {
+    assessments = {
         title: assess_units(Raster(path, title), coverage, reference.field, progress, prepared.coverage)
         for title, path in grids.items()
     }
+    for title, assessment in assessments.items():
+        counts = assessment.on_counts()
+        progress.pushInfo(f"{title}: R² {counts['r2']:.3f}, RTAE {counts['rtae']:.3f}.")
+    return units, assessments
 
 
 def simple_rules(prepared: Prepared) -> Iterator[tuple[str, WeightReader]]:
