@@ -2,16 +2,16 @@
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
 from ..spatial.errors import ModelFileError
 from . import indicator_matrix_cnn, tensorflow_runtime
+from .matrix_products import MatrixProducts
 from .scaling import MinMax
 
 FORMAT = 1  # of the card; raised when an older StatGrid could not read it
-BATCH = 65_536  # cells a forward pass
 _MAX_NUMBER = 1e150  # of a limit in the card: differences and products of two stay finite
 
 
@@ -125,7 +125,7 @@ class PopulationModel:
     def __init__(self, card: ModelCard, network: Any):
         self.card, self.network = card, network
         self.scaling = MinMax(np.array(card.low), np.array(card.high))
-        self._run: Any = None
+        self._products: Optional[MatrixProducts] = None
 
     def density(self, values: np.ndarray) -> np.ndarray:
         """Predicted population density.
@@ -144,11 +144,7 @@ class PopulationModel:
         return result
 
     def _forward(self, matrix: np.ndarray) -> np.ndarray:
-        tf = tensorflow_runtime.tensorflow()
         with tensorflow_runtime.exclusive():
-            if self._run is None:
-                side = indicator_matrix_cnn.SIDE
-                signature = [tf.TensorSpec([None, side, side, 1], tf.float32)]
-                self._run = tf.function(lambda x: self.network(x, training=False), input_signature=signature)
-            parts = [self._run(matrix[k : k + BATCH]).numpy()[:, 0] for k in range(0, len(matrix), BATCH)]
-        return np.concatenate(parts).astype(np.float64)
+            if self._products is None:
+                self._products = MatrixProducts(self.network)
+            return self._products(matrix)
