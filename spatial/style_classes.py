@@ -13,13 +13,13 @@ _SAMPLE_ROWS = 256
 def class_limits(values: np.ndarray) -> list[float]:
     """Upper limits of map classes, ascending, from the 1-2-5 series; the last is infinite.
 
-    They span the 20th to the 99.5th percentile of the values above 0, so that both villages and cities show.
+    They span the 10th to the 99.8th percentile of the values above 0, as in reports, so that both villages and cities show.
     """
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values) & (values > 0)]
     if not values.size:
         return [float("inf")]
-    low, high = np.percentile(values, [20, 99.5])
+    low, high = np.percentile(values, [10, 99.8])
     chosen = _SERIES[(low <= _SERIES) & (high >= _SERIES)]
     if not chosen.size:
         chosen = _SERIES[low <= _SERIES][:1]
