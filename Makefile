@@ -15,7 +15,7 @@ READY := .venv/.make-ready
 SHIPPED := __init__.py $(wildcard plugin.py) algorithms models reports spatial
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo guizhou rhone-alpes sample benchmark test test-matrix \
+.PHONY: help setup demo guizhou rhone-alpes sample benchmark test test-matrix gui-check \
 	lint lint-style lint-types format install uninstall zip clean
 
 help: ## List what make can do
@@ -49,6 +49,9 @@ test: $(READY) ## Run all tests under this system's QGIS (ARGS= goes to pytest)
 
 test-matrix: ## Run the QGIS and model tests under Debian 13's QGIS (needs root)
 	@scripts/test_matrix.sh $(ARGS)
+
+gui-check: $(READY) ## Use the plugin in a real QGIS window (needs xvfb; ARGS=--docs renews the pictures)
+	@$(PYTHON) scripts/gui_check.py $(ARGS)
 
 lint: lint-style lint-types ## Check style, types, safety and the direction of imports
 	$(PYTHON) -m bandit --quiet --recursive $(SHIPPED)
