@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 from processing.modeler.ModelerDialog import ModelerDialog
 from qgis.core import (
@@ -34,8 +35,8 @@ NOTICEABLE_MS = 60
 TRAINING_HELD_UP_MS, HELD_UP_MS = 200, 1000  # the rest is matplotlib, which draws the report in long steps
 PATIENCE_S = 90  # for any single step
 
-report = {"failures": [], "numbers": {}, "notes": []}
-pictures = {}
+report: dict[str, Any] = {"failures": [], "numbers": {}, "notes": []}
+pictures: dict[str, Any] = {}
 
 
 def check(holds, what):
@@ -264,7 +265,7 @@ def log_of(dialog):
 
 def run(dialog):
     """Run to the end, watching the main thread."""
-    done = {}
+    done: dict[str, Any] = {}
     dialog.algorithmFinished.connect(lambda fine, result: done.update(fine=fine, result=result))
     heart = Heartbeat()
     begun = time.monotonic()
@@ -385,7 +386,7 @@ def render(path):
         return
     view = QWebView()
     view.resize(1000, 960)
-    loaded = []
+    loaded: list[bool] = []
     view.loadFinished.connect(loaded.append)
     view.load(QUrl.fromLocalFile(str(path)))
     view.show()
@@ -408,7 +409,7 @@ def without_tensorflow():
     yield 1.0
     shoot("toolbox")
     QTimer.singleShot(0, toolbox().executeAlgorithm)
-    found = []
+    found: list[QDialog] = []
 
     def message():
         shown = [w for w in QApplication.topLevelWidgets() if w.isVisible() and w is not iface.mainWindow()]
