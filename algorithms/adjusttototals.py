@@ -33,12 +33,10 @@ class AdjustToTotals(StatGridAlgorithm):
     GROUP = "population"
     HELP = (
         "Spreads the published total of each unit over its cells in proportion to a density or weight grid. The cells of "
-        "every unit add up "
-        "to its total; a cell cut by a border gives each unit its part.\n\n"
-        "With a predicted density as input this turns a model into a population grid. With night-time light as input (and "
-        "1 added to every "
-        "weight) it is light-proportional mapping, with a constant raster it is areal weighting: the simple rules that a "
-        "model must beat.\n\n"
+        "every unit add up to its total; a cell cut by a border gives each unit its part.\n\n"
+        "With a predicted density as input this turns a model into a population grid. With night-time light as input "
+        "(and 1 added to every weight) it is light-proportional mapping, with a constant raster it is areal weighting: "
+        "the simple rules that a model must beat.\n\n"
         "After adjustment the totals of these same units agree by construction; judge the grid with other units ('Assess "
         "accuracy')."
     )

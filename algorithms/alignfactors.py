@@ -28,11 +28,10 @@ class AlignFactors(StatGridAlgorithm):
     LABEL = "Align factors to the grid"
     GROUP = "preparation"
     HELP = (
-        "Brings rasters of any coordinate system and cell size onto the analysis grid and stacks their bands into one file, "
-        "one band per factor.\n\n"
+        "Brings rasters of any coordinate system and cell size onto the analysis grid and stacks their bands into one "
+        "file, one band per factor.\n\n"
         "Paper [1] resamples by nearest neighbour; 'average' keeps more of a finer raster and is the default. Run the "
-        "tool once for each "
-        "resampling you need and join the results with 'Stack factors'."
+        "tool once for each resampling you need and join the results with 'Stack factors'."
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:

@@ -1,49 +1,51 @@
 """Tool `assessaccuracy`: a grid against check units or a true grid."""
 
+from dataclasses import replace
 from typing import Any, Optional
 
 from qgis.core import (
+    QgsProcessing,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterRasterLayer,
 )
 
-from ..spatial.accuracy import Assessment, assess_cells, assess_units
+from ..spatial.accuracy import Assessment, Meaning, assess_cells, assess_units
 from ..spatial.coverage import UnitCoverage
 from ..spatial.errors import InputError
+from ..spatial.factors import Mask
 from ..spatial.files import staged
 from ..spatial.progress import Recorder
 from ..spatial.raster import Raster
 from ..spatial.units import Units, read_units
 from . import accuracy_outputs, check_units
 from .base import StatGridAlgorithm
-from .inputs import raster_path, require_same_grid, source, work_folder
+from .inputs import raster_path, require_same_grid, save_units, source, work_folder
 from .outputs import report_content, require_report, write_with_columns
 
 COLUMNS = ("predicted", "true", "error", "relative_error")
 SAME_UNITS = (
-    "The grid was adjusted to the totals of these very units: they agree by construction, whatever the quality of the grid, so "
-    "no accuracy is given. Compare it with totals of smaller units, or of a census that it was not made from."
+    "The grid was adjusted to the totals of these very units: they agree by construction, whatever the quality of the "
+    "grid, so no accuracy is given. Compare it with totals of smaller units, or of a census that it was not made from."
 )
 
 
 class AssessAccuracy(StatGridAlgorithm):
     """All measures of METHODS section 5, on counts and on density."""
 
-    INPUT, FIELD, REFERENCE_GRID = "INPUT", "FIELD", "REFERENCE_GRID"
+    INPUT, FIELD, REFERENCE_GRID, UNITS, MASK = "INPUT", "FIELD", "REFERENCE_GRID", "UNITS", "MASK"
     OUTPUT, REPORT = "OUTPUT", "REPORT"
 
     LABEL = "Assess accuracy"
     GROUP = "population"
     HELP = (
         "Compares a population grid with the truth: totals of check units that were not used to make it (e.g. townships, "
-        "when it was "
-        "made from counties), or a true grid on the same cells.\n\n"
-        "Do not check against the units a grid was adjusted to: they agree by construction. The tool notices, says so and "
-        "shows no "
-        "accuracy then."
+        "when it was made from counties), or a true grid on the same cells.\n\n"
+        "Do not check against the units a grid was adjusted to: they agree by construction. The tool notices, says so "
+        "and shows no accuracy then."
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:
@@ -55,6 +57,22 @@ class AssessAccuracy(StatGridAlgorithm):
         self.add(
             QgsProcessingParameterRasterLayer(self.REFERENCE_GRID, self.tr("True grid"), optional=True),
             "Raster of true persons per cell on the same cells as the population grid.",
+        )
+        self.add(
+            QgsProcessingParameterFeatureSource(
+                self.UNITS,
+                self.tr("Units the grid was made from"),
+                [QgsProcessing.SourceType.TypeVectorPolygon],
+                optional=True,
+            ),
+            "A cell at their outer border holds only the people inside. With these units all of them count for the check units; "
+            "without, a little is lost there.",
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterRasterLayer(self.MASK, self.tr("Habitable share"), optional=True),
+            "For a density grid only: the raster of shares (0 to 1) that it was predicted with.",
+            advanced=True,
         )
         self.add(
             QgsProcessingParameterFeatureSink(
@@ -76,6 +94,7 @@ class AssessAccuracy(StatGridAlgorithm):
             raise InputError("Give either REFERENCE (check units with FIELD) or REFERENCE_GRID (a true grid), not both or none.")
         check_units.check(self, parameters, context, self.FIELD)
         require_same_grid(grid, true_grid, self.REFERENCE_GRID)
+        require_same_grid(grid, raster_path(self, parameters, self.MASK, context), self.MASK)
         require_report(self.parameterAsFileOutput(parameters, self.REPORT, context), self.REPORT)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
@@ -105,13 +124,19 @@ class AssessAccuracy(StatGridAlgorithm):
     def _assess(
         self, parameters: dict[str, Any], context: QgsProcessingContext, grid: Raster, progress: Recorder
     ) -> tuple[Optional[Units], Assessment]:
+        mask = raster_path(self, parameters, self.MASK, context)
+        meaning = Meaning(mask=Mask(mask, grid.grid, self.INPUT) if mask else None)
         if not check_units.are_given(parameters):
             true_grid = raster_path(self, parameters, self.REFERENCE_GRID, context)
-            return None, assess_cells(grid, Raster(true_grid, self.REFERENCE_GRID), progress)
+            return None, assess_cells(grid, Raster(true_grid, self.REFERENCE_GRID), progress, meaning)
         with work_folder() as folder:
             path, field = check_units.save(self, parameters, context, self.FIELD, folder, progress)
             units = read_units(path, [field], grid.grid.crs, progress, role=check_units.REFERENCE)
-        return units, assess_units(grid, UnitCoverage(units, grid.grid, progress), field, progress)
+            if parameters.get(self.UNITS) not in (None, ""):
+                made_from = save_units(source(self, parameters, self.UNITS, context), [], folder / "units.gpkg", progress)
+                study = UnitCoverage(read_units(made_from, [], grid.grid.crs, progress), grid.grid, progress)
+                meaning = replace(meaning, study=study)
+        return units, assess_units(grid, UnitCoverage(units, grid.grid, progress), field, progress, meaning)
 
     def _write(self, parameters: dict[str, Any], context: QgsProcessingContext, units: Units, assessment: Assessment) -> str:
         given = source(self, parameters, check_units.REFERENCE, context)

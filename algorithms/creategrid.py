@@ -25,11 +25,10 @@ class CreateGrid(StatGridAlgorithm):
     LABEL = "Create grid"
     GROUP = "preparation"
     HELP = (
-        "Makes the analysis grid: a raster that covers all units and tells for each cell which share of it (0 to 1) lies inside "
-        "the study area.\n\n"
+        "Makes the analysis grid: a raster that covers all units and tells for each cell which share of it (0 to 1) lies "
+        "inside the study area.\n\n"
         "Every factor is brought to this grid with 'Align factors to the grid'. Choose an equal-area projection in "
-        "metres, so that "
-        "densities per km² are true; a grid in degrees works too and uses the true area of each cell."
+        "metres, so that densities per km² are true; a grid in degrees works too and uses the true area of each cell."
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:

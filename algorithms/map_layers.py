@@ -15,7 +15,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
-from ..spatial.style_classes import raster_class_limits
+from ..spatial.style_classes import raster_class_breaks
 
 GROUP = "StatGrid"
 # Viridis, light (few people) to dark (many): even steps of lightness, readable without colour vision.
@@ -28,31 +28,30 @@ class Styler(QgsProcessingLayerPostProcessorInterface):
 
     Args:
         title: Layer name.
-        limits: Upper class limits, ascending, the last infinite.
+        breaks: Class breaks, ascending; the last class is open.
         unit: Unit of the values, shown once in the legend.
     """
 
-    def __init__(self, title: str, limits: list[float], unit: str):
+    def __init__(self, title: str, breaks: list[float], unit: str):
         super().__init__()
-        self.title, self.limits, self.unit = title, limits, unit
+        self.title, self.breaks, self.unit = title, breaks, unit
 
     def postProcessLayer(self, layer: Any, context: QgsProcessingContext, feedback: Any) -> None:
         if not isinstance(layer, QgsRasterLayer) or not layer.isValid():
             return
         layer.setName(self.title)
-        layer.setRenderer(class_renderer(layer, self.limits, self.unit))
+        layer.setRenderer(class_renderer(layer, self.breaks, self.unit))
         layer.triggerRepaint()
         _into_group(layer, context)
 
 
-def class_renderer(layer: QgsRasterLayer, limits: list[float], unit: str) -> QgsSingleBandPseudoColorRenderer:
+def class_renderer(layer: QgsRasterLayer, breaks: list[float], unit: str) -> QgsSingleBandPseudoColorRenderer:
     """A renderer with one colour a class; zero is transparent. The last class names the unit, for the whole legend."""
     items = [QgsColorRampShader.ColorRampItem(0, QColor(0, 0, 0, 0), "0")]
     lower = "0"
-    for number, limit in enumerate(limits):
-        place = number * (len(RAMP) - 1) / max(len(limits) - 1, 1)
-        last = number == len(limits) - 1
-        label = f"> {lower} {unit}" if last else f"{lower} – {_short(limit)}"
+    for number, limit in enumerate([*breaks, float("inf")]):
+        place = number * (len(RAMP) - 1) / max(len(breaks), 1)
+        label = f"> {lower} {unit}" if limit == float("inf") else f"{lower} – {_short(limit)}"
         items.append(QgsColorRampShader.ColorRampItem(limit, QColor(RAMP[round(place)]), label))
         lower = _short(limit)
     shader_function = QgsColorRampShader()
@@ -62,7 +61,7 @@ def class_renderer(layer: QgsRasterLayer, limits: list[float], unit: str) -> Qgs
     shader.setRasterShaderFunction(shader_function)
     renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
     renderer.setClassificationMin(0)
-    renderer.setClassificationMax(limits[-2] if len(limits) > 1 else 1)
+    renderer.setClassificationMax(breaks[-1] if breaks else 1)
     return renderer
 
 
@@ -89,6 +88,6 @@ def dress(context: QgsProcessingContext, path: str, title: str, unit: str) -> No
     details = context.layerToLoadOnCompletionDetails(path)
     if hasattr(details, "groupName"):
         details.groupName = GROUP
-    styler = Styler(title, raster_class_limits(path), unit)
+    styler = Styler(title, raster_class_breaks(path), unit)
     _processors[path] = styler
     details.setPostProcessor(styler)

@@ -34,8 +34,7 @@ class PredictGrid(StatGridAlgorithm):
         "Predicts population density (persons per km² of habitable land) for every cell of a factor stack with a trained "
         "model.\n\n"
         "Factors are matched to the model by name, in any order. Cells whose factors lie beyond the range trained on are "
-        "clipped to it and "
-        "counted. The result does not yet add up to published totals: 'Adjust to totals' does that."
+        "clipped to it and counted. The result does not yet add up to published totals: 'Adjust to totals' does that."
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:

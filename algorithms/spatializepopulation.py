@@ -38,11 +38,10 @@ class SpatializePopulation(StatGridAlgorithm):
     NEEDS_TENSORFLOW = True
     HELP = (
         "From published totals and factor rasters to a population grid in one run: trains a model on the units, predicts "
-        "every cell, and "
-        "adjusts the cells so that each unit adds up to its total exactly.\n\n"
+        "every cell, and adjusts the cells so that each unit adds up to its total exactly.\n\n"
         "Give check units (a finer level, e.g. townships) to learn how good the grid is: the report compares it before "
-        "and after adjustment "
-        "with areal weighting and light-proportional weighting of the same totals. Check units are never used for training."
+        "and after adjustment with areal weighting and light-proportional weighting of the same totals. Check units are "
+        "never used for training."
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:

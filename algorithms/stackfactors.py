@@ -24,7 +24,8 @@ class StackFactors(StatGridAlgorithm):
     LABEL = "Stack factors"
     GROUP = "preparation"
     HELP = (
-        "Joins rasters that already lie on one grid (same coordinate system, cell size and extent) into one factor stack.\n\n"
+        "Joins rasters that already lie on one grid (same coordinate system, cell size and extent) into one factor "
+        "stack.\n\n"
         "Values are copied as they are. Rasters on other grids go through 'Align factors to the grid' first."
     )
 

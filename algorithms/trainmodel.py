@@ -31,11 +31,9 @@ class TrainModel(StatGridAlgorithm):
     NEEDS_TENSORFLOW = True
     HELP = (
         "Trains a model of population density on administrative units: their published totals and the means of the "
-        "factors inside them. "
-        "'Predict grid' then applies it to single cells.\n\n"
+        "factors inside them. 'Predict grid' then applies it to single cells.\n\n"
         "Part of the units is held out; the report shows how well their density is predicted. That says how good the "
-        "model is for areas as "
-        "large as the units: errors of single cells are larger."
+        "model is for areas as large as the units: errors of single cells are larger."
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:
@@ -77,10 +75,7 @@ class TrainModel(StatGridAlgorithm):
             if report:
                 content = report_content(self.REPORT)
                 content.write_training(report_part, content.training(result, prepared, method, recorder.warnings))
-        feedback.pushInfo(
-            f"R² of density: {result.training_accuracy['r2']:.3f} on units trained on, "
-            f"{result.validation_accuracy['r2']:.3f} on units held out."
-        )
+        feedback.pushInfo(result.sentence())
         results = {
             self.OUTPUT: output,
             self.R2_TRAINING: result.training_accuracy["r2"],

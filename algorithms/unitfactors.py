@@ -24,8 +24,8 @@ class UnitFactors(StatGridAlgorithm):
     LABEL = "Unit factors"
     GROUP = "preparation"
     HELP = (
-        "Adds to each unit the mean of every factor, weighted by the exact area that each cell shares with the unit, the unit's "
-        "habitable area (km²) and its population density (persons per habitable km²).\n\n"
+        "Adds to each unit the mean of every factor, weighted by the exact area that each cell shares with the unit, the "
+        "unit's habitable area (km²) and its population density (persons per habitable km²).\n\n"
         "This is the table that paper [1] trains on: 88 counties by 9 factors in Guizhou."
     )
 

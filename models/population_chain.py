@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from ..spatial.accuracy import Assessment, assess_units
+from ..spatial.accuracy import Assessment, Meaning, assess_units
 from ..spatial.coverage import UnitCoverage
 from ..spatial.dasymetric import Adjuster, AdjustmentOptions, AdjustmentSummary, WeightReader, adjust_to_totals, even, reader
 from ..spatial.progress import Part, Progress, Silent
@@ -92,20 +92,17 @@ def spatialize(
 ) -> ChainResult:
     """Prepare, train, predict, adjust and assess.
 
-    Reference units are read only after training and are used for nothing but the assessment. Besides the model, areal
-    weighting and
-    (where a factor is named like night light) light-proportional weighting of the same totals are assessed.
+    Reference units are checked before training and used after it, for nothing but the assessment. Besides the model, areal
+    weighting and (where a factor is named like night light) light-proportional weighting of the same totals are assessed.
 
     Raises:
         StatGridError: Whatever goes wrong, in a sentence; outputs of earlier runs stay as they are.
     """
-    prepared = prepare(inputs, Part(progress, 0, 15))
+    prepared = prepare(inputs, Part(progress, 0, 14))
+    check = _read_reference(reference, prepared, Part(progress, 14, 15))
     progress.pushInfo("Training …")
     result = train_population_model(prepared, settings.training, Part(progress, 15, 70), settings.method)
-    progress.pushInfo(
-        f"R² of density: {result.training_accuracy['r2']:.3f} on units trained on, "
-        f"{result.validation_accuracy['r2']:.3f} on units held out."
-    )
+    progress.pushInfo(result.sentence())
     progress.pushInfo("Predicting the cells …")
     with tempfile.TemporaryDirectory(prefix="statgrid-") as folder:
         save_model(result.model, outputs.model)
@@ -125,25 +122,30 @@ def spatialize(
             adjustment = adjust_to_totals(adjuster, [inputs.population], outputs.grid, options, part)
         else:
             write_counts(density, prepared.coverage, prepared.mask, outputs.grid, Part(progress, 85, 92))
-        units, assessments = _assess(prepared, inputs, outputs, reference, settings, Path(folder), Part(progress, 92, 100))
-    return ChainResult(prepared, result, adjustment, assessments, units)
+        assessments = _assess(prepared, inputs, outputs, check, settings, Path(folder), Part(progress, 92, 100))
+    return ChainResult(prepared, result, adjustment, assessments, check.units if check else None)
+
+
+def _read_reference(reference: Optional[Reference], prepared: Prepared, progress: Progress) -> Optional[UnitCoverage]:
+    if reference is None:
+        return None
+    grid = prepared.factors.grid
+    return UnitCoverage(read_units(reference.path, [reference.field], grid.crs, progress, role="REFERENCE"), grid, progress)
 
 
 def _assess(
     prepared: Prepared,
     inputs: PopulationInputs,
     outputs: ChainOutputs,
-    reference: Optional[Reference],
+    check: Optional[UnitCoverage],
     settings: ChainSettings,
     folder: Path,
     progress: Progress,
-) -> tuple[Optional[Units], dict[str, Assessment]]:
-    if reference is None:
-        return None, {}
+) -> dict[str, Assessment]:
+    if check is None:
+        return {}
     progress.pushInfo("Checking the grid, and simple rules beside it, at the check units …")
-    grid = prepared.factors.grid
-    units = read_units(reference.path, [reference.field], grid.crs, progress, role="REFERENCE")
-    coverage = UnitCoverage(units, grid, progress)
+    (field,) = check.units.columns
     grids = {ADJUSTED: outputs.grid} if settings.adjust else {}
     grids[RAW] = outputs.raw
     for number, (title, weights) in enumerate(simple_rules(prepared)):
@@ -151,13 +153,13 @@ def _assess(
         adjuster = Adjuster(prepared.coverage, weights, prepared.mask, progress)
         adjust_to_totals(adjuster, [inputs.population], grids[title], AdjustmentOptions(), Silent())
     assessments = {
-        title: assess_units(Raster(path, title), coverage, reference.field, progress, prepared.coverage)
+        title: assess_units(Raster(path, title), check, field, progress, Meaning(prepared.coverage))
         for title, path in grids.items()
     }
     for title, assessment in assessments.items():
         counts = assessment.on_counts()
         progress.pushInfo(f"{title}: R² {counts['r2']:.3f}, RTAE {counts['rtae']:.3f}.")
-    return units, assessments
+    return assessments
 
 
 def simple_rules(prepared: Prepared) -> Iterator[tuple[str, WeightReader]]:

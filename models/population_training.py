@@ -87,6 +87,13 @@ class TrainingResult:
     validation_accuracy: dict[str, float]
     seed: int
 
+    def sentence(self) -> str:
+        """How well unit densities are reproduced, for the log."""
+        trained = f"R² of density: {self.training_accuracy['r2']:.3f} on units trained on"
+        if not self.held_out.any():
+            return f"{trained}; no unit was held out."
+        return f"{trained}, {self.validation_accuracy['r2']:.3f} on units held out."
+
 
 def prepare(inputs: PopulationInputs, progress: Progress) -> Prepared:
     """Read and check the inputs, and compute coverage and unit table once.
@@ -172,8 +179,8 @@ def _check_units(prepared: Prepared, used: np.ndarray, progress: Progress) -> No
         raise InputError(
             f"UNITS: {len(used)} unit(s) can be used for training, "
             f"but the {indicator_matrix_cnn.NAME} needs at least {MIN_UNITS}. "
-            "Use a finer level of units, add neighbouring regions, or spread the totals without a model ('Adjust to totals' "
-            "with night-time light as INPUT)."
+            "Use a finer level of units, add neighbouring regions, or spread the totals without a model ('Adjust to "
+            "totals' with night-time light as INPUT)."
         )
 
 

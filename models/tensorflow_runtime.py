@@ -49,8 +49,8 @@ def how_to_install() -> str:
     """Tell the user, in one sentence, how TensorFlow comes into QGIS."""
     return (
         "This needs TensorFlow, which QGIS's Python does not have: let the QPIP plugin install what StatGrid's "
-        "requirements.txt asks for, or run `make install` in StatGrid's folder, or `pip install -r requirements.txt` in a "
-        "Python environment that QGIS uses, and restart QGIS."
+        "requirements.txt asks for, or run `make install` in StatGrid's folder, or `pip install -r requirements.txt` in "
+        "a Python environment that QGIS uses, and restart QGIS."
     )
 
 

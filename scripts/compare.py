@@ -74,10 +74,10 @@ def picture(path: str, title: str, target: str) -> None:
     plugin()
     from statgrid.reports.plots import grid_map
     from statgrid.spatial.raster import Raster
-    from statgrid.spatial.style_classes import raster_class_limits
+    from statgrid.spatial.style_classes import raster_class_breaks
 
     raster = Raster(path)
-    limits = raster_class_limits(path)[:-1]
+    breaks = raster_class_breaks(path)
     unit = raster.units[0] or "persons per cell"
-    drawn = grid_map(raster.overview(), raster.grid.extent, unit=unit, breaks=limits, title=title)
+    drawn = grid_map(raster.overview(), raster.grid.extent, unit=unit, breaks=breaks, title=title)
     Path(target).write_bytes(drawn.png)

@@ -87,7 +87,7 @@ def population_single_tools() -> QgsProcessingModelAlgorithm:
     weights["INPUT"] = Source.fromChildOutput("predictgrid", "OUTPUT")
     outputs = {"OUTPUT": ("population", "Population per cell"), "MAX_RELATIVE_ERROR": NUMBER, "TOTAL": NUMBER}
     add(model, "adjusttototals", 4, "Adjust to totals", weights, outputs)
-    check = {"INPUT": Source.fromChildOutput("adjusttototals", "OUTPUT")}
+    check = {"INPUT": Source.fromChildOutput("adjusttototals", "OUTPUT"), "UNITS": data["UNITS"]}
     check.update(REFERENCE=Source.fromModelParameter("REFERENCE"), FIELD=Source.fromModelParameter("REFERENCE_FIELD"))
     outputs = {"OUTPUT": ("check_units", "Check units with errors"), "REPORT": ("report", "Accuracy report")}
     outputs.update(R2=NUMBER, RTAE=NUMBER, MAPE=NUMBER, COUNT=NUMBER)

@@ -77,9 +77,7 @@ class Runner:
         return dict(json.loads(answer[answer.index("{") :])["results"])
 
     def _call(self, *arguments: str) -> str:
-        done = subprocess.run(  # noqa: S603
-            [executable(), *arguments], env=self.environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([executable(), *arguments], env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
             print(flush=True)
             noise = ("QStandardPaths", "DeprecationWarning", "setapi")

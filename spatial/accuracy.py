@@ -1,6 +1,6 @@
 """Accuracy of a grid against check units or a true grid (METHODS section 5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy as np
@@ -8,6 +8,8 @@ import numpy as np
 from .coverage import BlockCoverage, UnitCoverage, require_grid
 from .dasymetric import fingerprint
 from .errors import InputError
+from .factors import Mask
+from .grid import Block
 from .progress import Progress, stop_if_cancelled
 from .raster import Raster
 
@@ -89,9 +91,24 @@ class Assessment:
             return accuracy(self.predicted / self.areas, self.true / self.areas)
 
 
-def unit_sums(
-    counts: Raster, coverage: UnitCoverage, progress: Progress, band: int = 0, study: Optional[UnitCoverage] = None
-) -> np.ndarray:
+@dataclass(frozen=True)
+class Meaning:
+    """What a grid's values stand for, where the grid itself does not say.
+
+    Attributes:
+        study: Units whose people the counts are: a cell at their outer border holds only the people inside.
+            Whole cells when None.
+        mask: Habitable share of each cell, by which a density per habitable km² is multiplied. 1 when None.
+    """
+
+    study: Optional[UnitCoverage] = None
+    mask: Optional[Mask] = None
+
+
+WHOLE = Meaning()
+
+
+def unit_sums(counts: Raster, coverage: UnitCoverage, progress: Progress, band: int = 0, meaning: Meaning = WHOLE) -> np.ndarray:
     """Sum of a grid over each unit, `Σ a_iu p_i / s_i`, shape (n,), persons; nodata counts as 0.
 
     `s_i` is the share of cell i inside the study area: a cell at its outer border holds only the people inside, and so all
@@ -103,9 +120,9 @@ def unit_sums(
         coverage: Units to sum over.
         progress: Cancel.
         band: Zero-based band.
-        study: Units whose people the counts are; whole cells (`s_i` = 1) when None.
+        meaning: Study area and habitable shares.
     """
-    is_density = holds_density(counts, band)
+    is_density, study = holds_density(counts, band), meaning.study
     sums = np.zeros(len(coverage.units))
     own = iter(() if study is None or is_density else study.every_block())
     for block, part in coverage.every_block():
@@ -113,12 +130,18 @@ def unit_sums(
         _, people = next(own, (block, None))
         if part is None:
             continue
-        values = np.nan_to_num(counts.read(block, [band])[0].astype(np.float64)).ravel()[part.cell]
+        values = np.nan_to_num(_read(counts, block, band, meaning)).ravel()[part.cell]
         if people is not None:  # never less than the units' own share, so that nobody is counted twice
             inside = np.maximum(_inside(people), _inside(part))[part.cell]
             values /= inside
         sums += np.bincount(part.unit, values * part.share * (part.areas[part.cell] if is_density else 1), len(sums))
     return sums
+
+
+def _read(raster: Raster, block: Block, band: int, meaning: Meaning) -> np.ndarray:
+    """Values of a block; a density is multiplied by the habitable shares."""
+    values = raster.read(block, [band])[0].astype(np.float64)
+    return values * meaning.mask.read(block) if meaning.mask and holds_density(raster, band) else values
 
 
 def _inside(part: BlockCoverage) -> np.ndarray:
@@ -131,9 +154,7 @@ def holds_density(raster: Raster, band: int = 0) -> bool:
     return "km²" in raster.units[band] or "km2" in raster.units[band] or raster.metadata.get("STATGRID_QUANTITY") == "density"
 
 
-def assess_units(
-    counts: Raster, coverage: UnitCoverage, field: str, progress: Progress, study: Optional[UnitCoverage] = None
-) -> Assessment:
+def assess_units(counts: Raster, coverage: UnitCoverage, field: str, progress: Progress, meaning: Meaning = WHOLE) -> Assessment:
     """Compare a grid with the totals of check units.
 
     Args:
@@ -141,21 +162,23 @@ def assess_units(
         coverage: Check units on the grid.
         field: Their true totals.
         progress: Progress and cancel.
-        study: Units whose people the counts are, see `unit_sums`.
+        meaning: Study area and habitable shares.
     """
     true = coverage.units.columns[field]
-    predicted = unit_sums(counts, coverage, progress, study=study)
+    predicted = unit_sums(counts, coverage, progress, meaning=meaning)
     areas = np.zeros(len(true))
     for part in coverage:
         areas += np.bincount(part.unit, part.share * part.areas[part.cell], len(true))
     adjusted_here = counts.metadata.get("STATGRID_TOTALS") == fingerprint([true])
     # Where the study area is not told, units that contain those adjusted to fit only when they are taken for it.
-    sums = [predicted] if study else [predicted, unit_sums(counts, coverage, progress, study=coverage)]
+    sums = [predicted]
+    if meaning.study is None:
+        sums.append(unit_sums(counts, coverage, progress, meaning=replace(meaning, study=coverage)))
     fits = any(np.all(np.abs(s - true) <= BY_CONSTRUCTION * np.maximum(true, 1)) for s in sums)
     return Assessment(coverage.units.names, predicted, true, areas, adjusted_here or fits)
 
 
-def assess_cells(counts: Raster, reference: Raster, progress: Progress) -> Assessment:
+def assess_cells(counts: Raster, reference: Raster, progress: Progress, meaning: Meaning = WHOLE) -> Assessment:
     """Compare a grid with a true grid on the same cells; only cells with data in both count.
 
     Either may hold density (told by its unit), which is multiplied by the cells' areas first.
@@ -169,8 +192,8 @@ def assess_cells(counts: Raster, reference: Raster, progress: Progress) -> Asses
         stop_if_cancelled(progress)
         areas = np.broadcast_to(counts.grid.cell_areas(block.row, block.rows), (block.rows, block.cols))
         predicted, true = (
-            raster.read(block, [0])[0].astype(np.float64) * (areas if holds_density(raster) else 1)
-            for raster in (counts, reference)
+            _read(raster, block, 0, told) * (areas if holds_density(raster) else 1)
+            for raster, told in ((counts, meaning), (reference, WHOLE))
         )
         known = ~(np.isnan(predicted) | np.isnan(true))
         found.append((predicted[known], true[known], areas[known]))

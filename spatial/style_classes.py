@@ -1,35 +1,51 @@
 """Class limits for maps of skewed counts and densities: the 1-2-5 series, so that legends read well."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from .grid import Block
 from .raster import Raster
 
-_SERIES = np.array([m * 10.0**e for e in range(-3, 8) for m in (1, 2, 5)])
-MAX_CLASSES = 9
 _SAMPLE_ROWS = 256
 
 
-def class_limits(values: np.ndarray) -> list[float]:
-    """Upper limits of map classes, ascending, from the 1-2-5 series; the last is infinite.
+def round_series(lower: float, upper: float, steps: Sequence[int] = (1, 2, 5)) -> list[float]:
+    """List the numbers `steps` × 10ⁿ from the last one at or below `lower` to the first at or above `upper`."""
+    powers = range(math.floor(math.log10(lower)) - 1, math.ceil(math.log10(upper)) + 2)
+    series = [float(f"{step}e{power}") for power in powers for step in steps]
+    first = max((value for value in series if value <= lower * (1 + 1e-9)), default=series[0])
+    last = min((value for value in series if value >= upper * (1 - 1e-9)), default=series[-1])
+    return [value for value in series if first <= value <= last]
 
-    They span the 10th to the 99.8th percentile of the values above 0, as in reports, so that both villages and cities show.
+
+def class_breaks(values: np.ndarray, most_classes: int = 9) -> list[float]:
+    """Choose class breaks of the 1-2-5 series for a skewed, non-negative grid: they span its 10th to 99.8th percentile.
+
+    Args:
+        values: Any shape; NaN, zero and negative values are left out.
+        most_classes: Classes at most; coarser series (1-5, powers of ten) are used where 1-2-5 gives more.
+
+    Returns:
+        Rising upper bounds of all classes but the last one, which is open; empty when nothing is positive.
     """
     values = np.asarray(values, np.float64)
-    values = values[np.isfinite(values) & (values > 0)]
-    if not values.size:
-        return [float("inf")]
-    low, high = np.percentile(values, [10, 99.8])
-    chosen = _SERIES[(low <= _SERIES) & (high >= _SERIES)]
-    if not chosen.size:
-        chosen = _SERIES[low <= _SERIES][:1]
-    if chosen.size > MAX_CLASSES - 1:
-        chosen = chosen[np.unique(np.linspace(0, chosen.size - 1, MAX_CLASSES - 1).round().astype(int))]
-    return [*map(float, chosen), float("inf")]
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size == 0:
+        return []
+    lower, upper = np.quantile(positive, (0.10, 0.998))
+    if upper <= 1.0001 * lower:
+        return []
+    for steps in ((1, 2, 5), (1, 5), (1,)):
+        breaks = [value for value in round_series(lower, upper, steps) if lower < value < upper]
+        if len(breaks) < most_classes:
+            return breaks
+    return breaks[1 - most_classes :]
 
 
-def raster_class_limits(path: str, band: int = 0) -> list[float]:
-    """Class limits from an evenly spread sample of a raster's rows."""
+def raster_class_breaks(path: str, band: int = 0) -> list[float]:
+    """Class breaks from an evenly spread sample of a raster's rows."""
     raster = Raster(path)
     rows = np.unique(np.linspace(0, raster.grid.rows - 1, _SAMPLE_ROWS).astype(int))
-    return class_limits(np.concatenate([raster.read(Block(int(r), 0, 1, raster.grid.cols), [band])[0, 0] for r in rows]))
+    return class_breaks(np.concatenate([raster.read(Block(int(r), 0, 1, raster.grid.cols), [band])[0, 0] for r in rows]))

@@ -114,7 +114,7 @@ def set_ticks(axis: Any, lower: float, upper: float, logarithmic: bool) -> None:
 
 def log_ticks(lower: float, upper: float) -> list[float]:
     """Choose ticks of the 1-2-5 series inside a positive range: all of it, or powers of ten when that is crowded."""
-    from .classes import round_series
+    from ...spatial.style_classes import round_series
 
     for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = [value for value in round_series(lower, upper, steps) if lower <= value <= upper]

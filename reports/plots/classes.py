@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from typing import Sequence
-
-import numpy as np
 
 from ..number_format import MINUS, number
 
@@ -24,38 +21,6 @@ ERROR_LABELS = (
 
 # viridis, light to dark: even steps to the eye, in grey and for the colour-blind too
 _RAMP = ("#fde725", "#addc30", "#5ec962", "#28ae80", "#21918c", "#2c728e", "#3b528b", "#472d7b", "#440154")
-
-
-def round_series(lower: float, upper: float, steps: Sequence[int] = (1, 2, 5)) -> list[float]:
-    """List the numbers `steps` × 10ⁿ from the last one at or below `lower` to the first at or above `upper`."""
-    powers = range(math.floor(math.log10(lower)) - 1, math.ceil(math.log10(upper)) + 2)
-    series = [float(f"{step}e{power}") for power in powers for step in steps]
-    first = max((value for value in series if value <= lower * (1 + 1e-9)), default=series[0])
-    last = min((value for value in series if value >= upper * (1 - 1e-9)), default=series[-1])
-    return [value for value in series if first <= value <= last]
-
-
-def population_breaks(values: np.ndarray, most_classes: int = 9) -> list[float]:
-    """Choose class breaks of the 1-2-5 series for a skewed, non-negative grid.
-
-    Args:
-        values: Any shape; NaN, zero and negative values are left out.
-        most_classes: Classes at most; coarser series (1-5, powers of ten) are used where 1-2-5 gives more.
-
-    Returns:
-        Rising upper bounds of all classes but the last one, which is open; empty when nothing is positive.
-    """
-    positive = values[np.isfinite(values) & (values > 0)]
-    if positive.size == 0:
-        return []
-    lower, upper = np.quantile(positive, (0.10, 0.998))
-    if upper <= 1.0001 * lower:
-        return []
-    for steps in ((1, 2, 5), (1, 5), (1,)):
-        breaks = [value for value in round_series(lower, upper, steps) if lower < value < upper]
-        if len(breaks) < most_classes:
-            return breaks
-    return breaks[1 - most_classes :]
 
 
 def class_labels(breaks: Sequence[float]) -> list[str]:

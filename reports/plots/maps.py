@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.path import Path
 
+from ...spatial.style_classes import class_breaks, round_series
 from ..number_format import count, number
 from .canvas import (
     FINE,
@@ -31,7 +32,7 @@ from .canvas import (
     say_nothing_to_draw,
     write,
 )
-from .classes import ERROR_BREAKS, ERROR_COLOURS, ERROR_LABELS, class_labels, population_breaks, ramp, round_series
+from .classes import ERROR_BREAKS, ERROR_COLOURS, ERROR_LABELS, class_labels, ramp
 
 Rings = Sequence[np.ndarray]
 Extent = tuple[float, float, float, float]
@@ -162,7 +163,7 @@ def grid_map(
     values, extent = _cropped(values, extent)
     step = _thinning(values.shape)
     shown = _block_means(values, step)
-    breaks = population_breaks(shown) if breaks is None else list(breaks)
+    breaks = class_breaks(shown) if breaks is None else list(breaks)
     colours, labels = ramp(len(breaks) + 1), class_labels(breaks)
     classes = np.searchsorted(breaks, np.nan_to_num(shown), side="right")
     classes = np.where(shown > 0, classes, len(colours))

@@ -6,6 +6,7 @@ from typing import Optional, Sequence, Union
 
 import numpy as np
 
+from ...spatial.style_classes import round_series
 from ..number_format import MISSING, count, score
 from .canvas import (
     FINE,
@@ -22,7 +23,6 @@ from .canvas import (
     set_legend,
     set_ticks,
 )
-from .classes import round_series
 
 Numbers = Union[Sequence[float], np.ndarray]
 

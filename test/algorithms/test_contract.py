@@ -36,7 +36,7 @@ TOOLS = {
     ),
     "assessaccuracy": (
         "population",
-        ["INPUT", "REFERENCE", "FIELD", "REFERENCE_GRID", "OUTPUT", "REPORT"],
+        ["INPUT", "REFERENCE", "FIELD", "REFERENCE_GRID", "UNITS", "MASK", "OUTPUT", "REPORT"],
         ["OUTPUT", "REPORT", *MEASURES, *with_ending("_DENSITY")],
     ),
     "spatializepopulation": (
@@ -78,7 +78,7 @@ def test_outputs(tool):
 def test_advanced_parameters(tool):
     flag = QgsProcessingParameterDefinition.Flag.FlagAdvanced
     advanced = {p.name() for p in tool.parameterDefinitions() if p.flags() & flag}
-    extra = {"WHOLE_PERSONS"} if tool.name() == "spatializepopulation" else set()
+    extra = {"spatializepopulation": {"WHOLE_PERSONS"}, "assessaccuracy": {"UNITS", "MASK"}}.get(tool.name(), set())
     assert advanced == (ADVANCED & set(TOOLS[tool.name()][1])) | extra
 
 

@@ -117,7 +117,7 @@ def test_an_empty_grid_can_be_styled(region, project, tmp_path):
 
     path = write_raster(tmp_path / "zero.tif", 0 * region.mask_values)
     layer = region.raster_layer(path)
-    styler = map_layers.Styler("Nobody", map_layers.raster_class_limits(path), "persons")
+    styler = map_layers.Styler("Nobody", map_layers.raster_class_breaks(path), "persons")
     styler.postProcessLayer(added(layer), QgsProcessingContext(), None)
     assert layer.name() == "Nobody"
     assert layer.renderer().shader().rasterShaderFunction().shade(0.0)[-1] == 0

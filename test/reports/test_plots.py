@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from statgrid.reports.plots import DEGREES, MapUnits, error_grid, error_map, grid_map, loss_curve, scatter_predicted_true
 from statgrid.reports.plots.canvas import log_ticks
-from statgrid.reports.plots.classes import ERROR_LABELS, class_labels, population_breaks, ramp
+from statgrid.reports.plots.classes import ERROR_LABELS, class_labels, ramp
 from statgrid.reports.plots.maps import error_classes
+from statgrid.spatial.style_classes import class_breaks
 
 NAN = float("nan")
 SQUARE = np.array([[0, 0], [10, 0], [10, 10], [0, 10], [0, 0]], dtype=float)
@@ -136,12 +137,12 @@ def test_errors_fall_into_the_classes_their_labels_say():
 
 def test_breaks_are_round_rising_and_few():
     skewed = np.random.default_rng(0).lognormal(2, 2.5, 10_000)
-    breaks = population_breaks(skewed)
+    breaks = class_breaks(skewed)
     assert 4 <= len(breaks) <= 8
     assert breaks == sorted(set(breaks))
     assert all(f"{value:e}"[0] in "125" for value in breaks)
     assert len(class_labels(breaks)) == len(ramp(len(breaks) + 1)) == len(breaks) + 1
-    assert population_breaks(np.zeros(4)) == population_breaks(np.full(4, np.nan)) == population_breaks(np.full(4, 3.0)) == []
+    assert class_breaks(np.zeros(4)) == class_breaks(np.full(4, np.nan)) == class_breaks(np.full(4, 3.0)) == []
 
 
 def test_log_ticks_are_few_and_inside():

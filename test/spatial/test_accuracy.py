@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from statgrid.spatial.accuracy import METRICS, Assessment, accuracy, assess_cells, assess_units, unit_sums
+from statgrid.spatial.accuracy import METRICS, Assessment, Meaning, accuracy, assess_cells, assess_units, unit_sums
 from statgrid.spatial.coverage import UnitCoverage
 from statgrid.spatial.dasymetric import AdjustmentOptions, WeightSource, adjust_raster
 from statgrid.spatial.errors import Cancelled, InputError
+from statgrid.spatial.factors import Mask
 from statgrid.spatial.progress import Silent
 from statgrid.spatial.raster import Raster
 from statgrid.spatial.units import read_units
@@ -108,11 +109,13 @@ def test_people_of_a_cell_at_the_outer_border_all_belong_to_the_units_inside(wor
         ([("w", 30, (0.5, 0, 2, 1)), ("e", 40, (2, 0, 2.75, 1))], [30, 40]),
         ([("half", 5, (0.5, 0, 0.75, 1)), ("wide", 9, (2, 0, 3, 1))], [5, 40]),  # partly outside: nobody counts twice
     ):
-        np.testing.assert_allclose(unit_sums(raster, cover(world, shapes, raster.grid), Silent(), study=study), expected)
+        np.testing.assert_allclose(
+            unit_sums(raster, cover(world, shapes, raster.grid), Silent(), meaning=Meaning(study)), expected
+        )
     whole = unit_sums(raster, cover(world, [("w", 1, (0.5, 0, 2, 1))], raster.grid), Silent())
     np.testing.assert_allclose(whole, [25])
     density = Raster(world.raster("density", [[10, 20, 40]], unit="persons/km²"))
-    np.testing.assert_allclose(unit_sums(density, study, Silent(), study=study), [5 + 20 + 30])
+    np.testing.assert_allclose(unit_sums(density, study, Silent(), meaning=Meaning(study)), [5 + 20 + 30])
 
 
 @pytest.mark.parametrize("told", [{"unit": "persons/km²"}, {"unit": "1/km2"}, {"metadata": {"STATGRID_QUANTITY": "density"}}])
@@ -191,3 +194,13 @@ def test_a_density_grid_is_turned_into_counts_for_the_comparison(world):
     counts = Raster(world.raster("b", [[1, 2]], cell=500))
     np.testing.assert_allclose(assess_cells(density, counts, Silent()).predicted, [1, 2])
     np.testing.assert_allclose(assess_cells(counts, density, Silent()).true, [1, 2])
+
+
+def test_a_density_per_habitable_area_is_multiplied_by_the_mask(world):
+    density = Raster(world.raster("density", [[10, 10, 10]]))
+    density.units = ["persons/km²"]
+    mask = Mask(world.raster("mask", [[1, 0.5, 0]]), density.grid)
+    units = cover(world, [("all", 15, (0, 0, 3, 1))], density.grid)
+    assert unit_sums(density, units, Silent(), meaning=Meaning(mask=mask))[0] == pytest.approx(15)
+    truth = Raster(world.raster("truth", [[10, 5, 0]]))
+    assert assess_cells(density, truth, Silent(), Meaning(mask=mask)).on_counts()["rtae"] == 0

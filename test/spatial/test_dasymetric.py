@@ -180,7 +180,7 @@ def test_cells_outside_the_units_hold_no_data(world):
     np.testing.assert_array_equal(np.isnan(cells), [[False, False, True], [True, True, True]])
 
 
-def test_nodata_weighs_nothing_and_a_constant_is_added_to_the_rest(world):
+def test_nodata_has_no_weight_and_a_constant_is_added_to_the_rest(world):
     case = Case(world, [("a", 100, (0, 0, 3, 1))], weights=[[0, 3, -1]], nodata=-1)
     np.testing.assert_allclose(case.write(weights=reader(case.raster, add=1))[0, 0], [20, 80, 0], rtol=1e-6)
     np.testing.assert_allclose(case.write(weights=even)[0, 0], [100 / 3] * 3, rtol=1e-6)
