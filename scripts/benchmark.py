@@ -3,6 +3,7 @@
 Uses the sample region. Alternatives take turns with StatGrid, and the medians are compared.
 """
 
+import os
 import statistics
 import time
 from pathlib import Path
@@ -93,6 +94,7 @@ def unit_means() -> list[tuple[str, float, float]]:
     from statgrid.spatial.progress import Silent
 
     units = f"{SAMPLE}/units.gpkg|layername=township"
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     application = QgsApplication([], False)
     application.initQgis()
 

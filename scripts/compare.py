@@ -31,12 +31,12 @@ class Case:
 
 def rules(runner: Runner, case: Case) -> dict[str, str]:
     """Make the grids of the simple rules; returns their paths by name."""
-    common = {"UNITS": case.units, "POPULATION": case.population, "MASK": case.mask}
+    common = {"UNITS": case.units, "POPULATION": case.population}
     areal, light = runner.path("areal.tif"), runner.path("light.tif")
     runner.run("statgrid:adjusttototals", "areal weighting", INPUT=case.mask, OUTPUT=areal, **common)
     runner.run(
         "statgrid:adjusttototals", "light-proportional weighting",
-        INPUT=case.factors, BAND=case.light_band, ADD=1, OUTPUT=light, **common,
+        INPUT=case.factors, BAND=case.light_band, ADD=1, MASK=case.mask, OUTPUT=light, **common,
     )  # fmt: skip
     return {AREAL: areal, LIGHT: light}
 

@@ -40,7 +40,7 @@ def main() -> None:
     grids = {MODEL: output, UNADJUSTED: raw, **rules(runner, Case(county, "population", factors, 1, mask))}
     print("  accuracy at 400 townships and on the true grid …", flush=True)
     checks = {
-        "400 townships (never trained on)": {"REFERENCE": township, "FIELD": "population"},
+        "400 townships (never trained on)": {"REFERENCE": township, "FIELD": "population", "UNITS": county},
         "true 1 km grid": {"REFERENCE_GRID": truth},
     }
     print(table(assess(runner, grids, checks)))

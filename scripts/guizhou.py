@@ -53,7 +53,7 @@ def main(folder: Path) -> None:
     )  # fmt: skip
     simple = rules(runner, Case(prefectures, "pop2020", factors, LIGHT_BAND, grid))
     grids = {MODEL: adjusted, UNADJUSTED: density, AREAL: simple[AREAL], LIGHT: simple[LIGHT]}
-    checks = {"88 counties (totals of 9 prefectures)": {"REFERENCE": counties, "FIELD": "pop2020"}}
+    checks = {"88 counties (totals of 9 prefectures)": {"REFERENCE": counties, "FIELD": "pop2020", "UNITS": prefectures}}
     print(table(assess(runner, grids, checks)))
     picture(output, "Population of Guizhou, 2020", runner.path("population.png"))
     print(f"\n  grid     {output}\n  report   {report}\n  picture  {runner.path('population.png')}")

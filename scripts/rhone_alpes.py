@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
     )  # fmt: skip
     grids = {MODEL: output, UNADJUSTED: unadjusted, **rules(runner, Case(groups, "population", factors, LIGHT_BAND, grid))}
     checks = {
-        "2,804 communes (never trained on)": {"REFERENCE": communes, "FIELD": "pop2021_grid"},
+        "2,804 communes (never trained on)": {"REFERENCE": communes, "FIELD": "pop2021_grid", "UNITS": groups},
         "true 1 km grid": {"REFERENCE_GRID": truth},
     }
     print(table(assess(runner, grids, checks)))
