@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import (
+    Qgis,
     QgsFeature,
     QgsFeatureRequest,
     QgsFields,
@@ -21,12 +22,14 @@ from qgis.core import (
     QgsRasterLayer,
     QgsVectorFileWriter,
 )
-from qgis.PyQt.QtCore import QVariant
+from qgis.PyQt.QtCore import QMetaType, QVariant
 
 from ..spatial.coverage import require_grid
 from ..spatial.errors import InputError, OutputError
 from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.raster import Raster
+
+TEXT = QMetaType.Type.QString if Qgis.QGIS_VERSION_INT >= 33800 else QVariant.String  # QVariant's types are on their way out
 
 
 def acceptable(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def save_units(units: QgsProcessingFeatureSource, fields: Sequence[str], path: P
     wanted = QgsFields()
     columns = []
     for index, field in enumerate(units.fields()):
-        is_name = field.type() == QVariant.String and field.name().lower() not in ("fid", "ogc_fid")
+        is_name = field.type() == TEXT and field.name().lower() not in ("fid", "ogc_fid")
         if field.name() in fields or is_name:
             wanted.append(field)
             columns.append(index)

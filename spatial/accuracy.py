@@ -169,7 +169,7 @@ def assess_units(counts: Raster, coverage: UnitCoverage, field: str, progress: P
     areas = np.zeros(len(true))
     for part in coverage:
         areas += np.bincount(part.unit, part.share * part.areas[part.cell], len(true))
-    adjusted_here = counts.metadata.get("STATGRID_TOTALS") == fingerprint([true])
+    adjusted_here = fingerprint(true) in counts.metadata.get("STATGRID_TOTALS", "").split()
     # Where the study area is not told, units that contain those adjusted to fit only when they are taken for it.
     sums = [predicted]
     if meaning.study is None:

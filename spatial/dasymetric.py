@@ -74,7 +74,7 @@ def even(block: Block) -> np.ndarray:
 class Adjuster:
     """Places unit totals on cells in proportion to weights.
 
-    First pass (here): the denominators of every unit. Second pass: `contributions` or `place`. A populated unit whose
+    First pass (here): the denominators of every unit. Second pass: `contributions`. A populated unit whose
     weights are all 0 is spread over its habitable area; where that is 0 too, over all its area.
 
     Raises:
@@ -122,14 +122,6 @@ class Adjuster:
         chosen = amounts[self.level[part.unit], np.arange(part.unit.size)]
         whole = self.denominator[part.unit]  # divided by first: a total over a minute sum of weights would be infinite
         return totals[part.unit] * np.divide(chosen, whole, out=np.zeros(chosen.size), where=whole > 0)
-
-    def place(self, totals: np.ndarray) -> np.ndarray:
-        """All cells at once, shape (rows, cols), persons; NaN outside the units. For small grids and comparisons."""
-        grid = self.coverage.grid
-        cells = np.full((grid.rows, grid.cols), np.nan)
-        for part in self.coverage:
-            cells[part.block.window] = to_cells(part, self.contributions(part, totals))
-        return cells
 
 
 def to_cells(part: BlockCoverage, values: np.ndarray) -> np.ndarray:
@@ -194,7 +186,7 @@ def adjust_to_totals(
     grid = adjuster.coverage.grid
     names = list(fields) if len(fields) > 1 else [f"{fields[0]} per cell"]
     metadata = {**(options.metadata or {}), "STATGRID_QUANTITY": "count", "STATGRID_ADJUSTED": ", ".join(fields)}
-    metadata["STATGRID_TOTALS"] = fingerprint([units.columns[f] for f in fields])
+    metadata["STATGRID_TOTALS"] = " ".join(fingerprint(units.columns[f]) for f in fields)
     without = 0
     error = 0.0
     placed: dict[str, float] = {}
@@ -241,7 +233,7 @@ def _write_band(
 def _largest_remainder(adjuster: Adjuster, totals: np.ndarray, progress: Progress) -> Iterator[np.ndarray]:
     """Which entries get one person more (0 or 1 each, block by block): Hamilton's method, ties to the north-west.
 
-    Works through groups of units, so that it holds one bit of memory per entry plus one group.
+    Works through groups of units, so that it holds one byte per entry plus one group.
     """
     coverage = adjuster.coverage
     counts = np.zeros(len(totals), np.int64)
@@ -284,9 +276,6 @@ def _remainders(
     return where, unit, left, cell
 
 
-def fingerprint(totals: Sequence[np.ndarray]) -> str:
+def fingerprint(totals: np.ndarray) -> str:
     """A short hash of unit totals, whatever their order: tells whether a grid was adjusted to these very units."""
-    digest = hashlib.sha256()
-    for column in totals:
-        digest.update(np.sort(np.asarray(column, np.float64)).tobytes())
-    return digest.hexdigest()[:16]
+    return hashlib.sha256(np.sort(np.asarray(totals, np.float64)).tobytes()).hexdigest()[:16]
