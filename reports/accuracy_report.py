@@ -133,7 +133,7 @@ def _summary(report: AccuracyReport) -> list[str]:
     title, values = next(iter(report.counts.items()))
     if _known(values.get("r2")):
         compared = count(values["count"]) if _known(values.get("count")) else "the"
-        sentences.append(r2_sentence(values["r2"], f"{title}, the grid", f"between {compared} {report.compared}s"))
+        sentences.append(r2_sentence(values["r2"], "The grid", f"between {compared} {report.compared}s"))
     if _known(values.get("within_20_percent")):
         share = percent(values["within_20_percent"])
         sentences.append(f"{share} of the {report.compared}s are within ±20 % of their true value.")
