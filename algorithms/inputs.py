@@ -29,7 +29,11 @@ from ..spatial.errors import InputError, OutputError
 from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.raster import Raster
 
-TEXT = QMetaType.Type.QString if Qgis.QGIS_VERSION_INT >= 33800 else QVariant.String  # QVariant's types are on their way out
+# Kinds of fields that may name a unit; QVariant's types are on their way out.
+if Qgis.QGIS_VERSION_INT >= 33800:
+    NAMING = (QMetaType.Type.QString, QMetaType.Type.Int, QMetaType.Type.LongLong)
+else:
+    NAMING = (QVariant.String, QVariant.Int, QVariant.LongLong)
 
 
 def acceptable(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
@@ -152,12 +156,12 @@ def work_folder() -> Iterator[Path]:
 def save_units(units: QgsProcessingFeatureSource, fields: Sequence[str], path: Path, progress: Progress) -> str:
     """Write units as they are (selection and filter obeyed, shapes unchecked) to a GeoPackage for the core.
 
-    Keeps the named fields and all text fields (one of them names the units in reports).
+    Keeps the named fields and all text and whole-number fields (one of them names the units in reports).
     """
     wanted = QgsFields()
     columns = []
     for index, field in enumerate(units.fields()):
-        is_name = field.type() == TEXT and field.name().lower() not in ("fid", "ogc_fid")
+        is_name = field.type() in NAMING and field.name().lower() not in ("fid", "ogc_fid")
         if field.name() in fields or is_name:
             wanted.append(field)
             columns.append(index)

@@ -86,7 +86,7 @@ def read_units(
     reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     target = spatial_reference(crs)
     to_target = None if reference.IsSame(target) else _transformation(reference, target, role)
-    name_field = name_field or _guess_name_field(definition)
+    name_field = name_field or _guess_name_field(definition, fields)
 
     memory = (ogr.GetDriverByName("Memory") or ogr.GetDriverByName("MEM")).CreateDataSource("units")
     shapes = memory.CreateLayer("units", target, ogr.wkbMultiPolygon)
@@ -98,8 +98,7 @@ def read_units(
     repaired: list[str] = []
     seen: dict[bytes, list[int]] = {}
     for row, feature in enumerate(_rewound(layer)):
-        name = str(feature.GetField(name_field) or "") if name_field else ""
-        name = name or f"feature {feature.GetFID()}"
+        name = _name(feature, name_field)
         shape, was_repaired = _polygon(feature.GetGeometryRef(), to_target, f"{role}: unit '{name}'")
         if shape is None:
             empty.append(name)
@@ -188,13 +187,21 @@ def _check_numeric(definition: Any, field: str, role: str) -> None:
         )
 
 
-def _guess_name_field(definition: Any) -> str:
-    text = [
-        definition.GetFieldDefn(k).GetName()
-        for k in range(definition.GetFieldCount())
-        if definition.GetFieldDefn(k).GetType() == ogr.OFTString
-    ]
-    return next((t for t in text if "name" in t.lower() or t.lower().startswith("nom")), text[0] if text else "")
+def _guess_name_field(definition: Any, totals: Sequence[str]) -> str:
+    """A text field, best one called name; else a whole-number field such as a code; empty when there is neither."""
+    fields = [definition.GetFieldDefn(k) for k in range(definition.GetFieldCount())]
+    text = [f.GetName() for f in fields if f.GetType() == ogr.OFTString]
+    named = [t for t in text if "name" in t.lower() or t.lower().startswith("nom")]
+    codes = [f.GetName() for f in fields if f.GetType() in (ogr.OFTInteger, ogr.OFTInteger64) and f.GetName() not in totals]
+    return next(iter([*named, *text, *codes]), "")
+
+
+def _name(feature: Any, field: str) -> str:
+    """What to call a unit: its text ('Lot'), its code with the field's name ('group 12'), or its number in the file."""
+    value = feature.GetField(field) if field else None
+    if value in (None, ""):
+        return f"feature {feature.GetFID()}"
+    return value if isinstance(value, str) else f"{field} {value}"
 
 
 def _polygon(shape: Any, to_target: Any, who: str) -> tuple[Any, bool]:

@@ -103,3 +103,17 @@ def test_filter_and_layer_name_are_obeyed(world):
 def test_whole_numbers_work_as_totals(world):
     units, _ = read(world, field_type=ogr.OFTInteger64)
     assert units.columns["population"].sum() == 30
+
+
+def test_units_without_a_name_are_called_by_their_code(world):
+    path = world.layer("u", GOOD, field_type=ogr.OFTInteger)
+    source = ogr.Open(path, 1)
+    layer = source.GetLayer(0)
+    layer.DeleteField(layer.GetLayerDefn().GetFieldIndex("name"))
+    layer.CreateField(ogr.FieldDefn("group", ogr.OFTInteger))
+    for feature in layer:
+        feature.SetField("group", feature.GetFID() - 1)
+        layer.SetFeature(feature)
+    layer = source = None
+    units = read_units(path, ["population"], world.crs().ExportToWkt(), Silent())
+    assert units.names == ["group 0", "group 1"]
