@@ -132,6 +132,18 @@ def gdal_path(layer: Any, name: str) -> str:
     return str(layer.source())
 
 
+def table_cells(
+    algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
+) -> list[str]:
+    """Cells of a table, row after row, as text; QGIS hands them over nested, flat, or with whole numbers as real ones."""
+    cells: list[str] = []
+    for row in algorithm.parameterAsMatrix(parameters, name, context):
+        for cell in row if isinstance(row, (list, tuple)) else [row]:
+            whole = isinstance(cell, float) and cell.is_integer()
+            cells.append(str(int(cell) if whole else cell) if isinstance(cell, (str, int, float)) else "")
+    return cells if any(cells) else []
+
+
 def source(
     algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
 ) -> QgsProcessingFeatureSource:

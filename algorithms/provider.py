@@ -10,6 +10,7 @@ from .alignfactors import AlignFactors
 from .assessaccuracy import AssessAccuracy
 from .base import GROUPS, ROOT
 from .creategrid import CreateGrid
+from .landusefractions import LandUseFractions
 from .predictgrid import PredictGrid
 from .spatializepopulation import SpatializePopulation
 from .stackfactors import StackFactors
@@ -19,6 +20,7 @@ from .unitfactors import UnitFactors
 ALGORITHMS: tuple[Any, ...] = (
     CreateGrid,
     AlignFactors,
+    LandUseFractions,
     StackFactors,
     UnitFactors,
     TrainModel,

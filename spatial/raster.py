@@ -80,7 +80,12 @@ class Raster:
         nodata = self.nodata[band]
         return values if nodata is None else np.where(values == nodata, np.nan, values)
 
-    def _read_band(self, k: int, block: Block) -> np.ndarray:
+    def read_raw(self, block: Block, k: int = 0) -> np.ndarray:
+        """Values of band `k` in a block as they are stored, nodata included, shape (rows, cols).
+
+        Raises:
+            InputError: The file is damaged.
+        """
         band = self.dataset.GetRasterBand(k + 1)
         try:
             with quiet_gdal():
@@ -89,6 +94,10 @@ class Raster:
             raw = None
         if raw is None:
             raise InputError(f"{self.role}: '{self.path}' cannot be read (damaged or truncated file?). Make it again.")
+        return raw
+
+    def _read_band(self, k: int, block: Block) -> np.ndarray:
+        raw = self.read_raw(block, k)
         wide = raw.dtype in (np.float64, np.int32, np.uint32, np.int64, np.uint64)
         values = raw.astype(np.float64 if wide else np.float32)
         nodata = self.nodata[k]
@@ -122,6 +131,17 @@ def quiet_gdal() -> Iterator[None]:
         yield
     finally:
         gdal.PopErrorHandler()
+
+
+@contextlib.contextmanager
+def small_cache(most: int = 256 << 20) -> Iterator[None]:
+    """Keep GDAL from holding more than `most` bytes of rasters: by default it takes a twentieth of the memory."""
+    before = gdal.GetCacheMax()
+    gdal.SetCacheMax(min(before, most))
+    try:
+        yield
+    finally:
+        gdal.SetCacheMax(before)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -8,7 +8,8 @@ from statgrid_test_process import QgisProcess, executable
 from statgrid_test_region import left_behind
 
 TOOLS = (
-    "creategrid alignfactors stackfactors unitfactors trainmodel predictgrid adjusttototals assessaccuracy spatializepopulation"
+    "creategrid alignfactors landusefractions stackfactors unitfactors trainmodel predictgrid adjusttototals assessaccuracy "
+    "spatializepopulation"
 )
 
 

@@ -1,0 +1,94 @@
+"""Tool `landusefractions`: the share of each land-use class in each cell of the grid."""
+
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterMatrix,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterRasterLayer,
+)
+
+from ..spatial.errors import InputError
+from ..spatial.land_use import ClassTable, land_use_fractions
+from ..spatial.land_use_legends import LEGENDS
+from .base import StatGridAlgorithm
+from .inputs import raster_path, require_geotiff, table_cells
+
+NO_PRESET = "none"
+
+
+class LandUseFractions(StatGridAlgorithm):
+    """Counts the map's own cells: area of a class in a cell, divided by the area of all listed classes in it."""
+
+    INPUT, GRID, CLASSES, PRESET, OUTPUT, BANDS = "INPUT", "GRID", "CLASSES", "PRESET", "OUTPUT", "BANDS"
+
+    LABEL = "Land-use fractions"
+    GROUP = "preparation"
+    HELP = (
+        "Gives each cell of the grid the areal fraction of every land-use class, counted from the map's own cells (30 m, "
+        "100 m, ...), one band per class.\n\n"
+        "Fractions sum to 1 wherever a cell holds land of a listed class. Nodata and codes that no class lists are left out "
+        "of the whole; such codes are named in a warning with their share. In the grid's own coordinate system overlaps are "
+        "exact; from another one map cells are divided so that each grid cell gets at least 16 × 16 sample points."
+    )
+
+    def initAlgorithm(self, configuration: Any = None) -> None:
+        self.add(
+            QgsProcessingParameterRasterLayer(self.INPUT, self.tr("Land use")),
+            "Categorical raster: a whole-number code in each cell, any coordinate system and cell size; its first band is read.",
+        )
+        self.add(
+            QgsProcessingParameterRasterLayer(self.GRID, self.tr("Grid")),
+            "The analysis grid, from 'Create grid'; any raster whose cells you want will do.",
+        )
+        headers = [self.tr("Class name"), self.tr("Codes")]
+        self.add(
+            QgsProcessingParameterMatrix(self.CLASSES, self.tr("Classes"), 1, False, headers, optional=True),
+            "Class names and their codes, e.g. urban and 111-142 (or 111;112). When empty, the preset is taken; without one, "
+            "every code is a class of its own.",
+        )
+        self.add(
+            QgsProcessingParameterEnum(
+                self.PRESET, self.tr("Preset"), [NO_PRESET, *LEGENDS], defaultValue=NO_PRESET, usesStaticStrings=True
+            ),
+            "The classes of a well-known map, instead of a table.",
+        )
+        self.add(
+            QgsProcessingParameterRasterDestination(self.OUTPUT, self.tr("Fractions")),
+            "GeoTIFF on the grid, one band per class, 0 to 1; the band description is the class's name.",
+        )
+        self.addOutput(QgsProcessingOutputNumber(self.BANDS, self.tr("Number of bands")))
+
+    def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+        raster_path(self, parameters, self.INPUT, context)
+        raster_path(self, parameters, self.GRID, context)
+        ClassTable.of(self._rows(parameters, context))
+        require_geotiff(self, parameters, self.OUTPUT, context)
+
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+        output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
+        names = land_use_fractions(
+            raster_path(self, parameters, self.INPUT, context),
+            raster_path(self, parameters, self.GRID, context),
+            self._rows(parameters, context),
+            output,
+            feedback,
+        )
+        feedback.pushInfo(f"Bands: {', '.join(names)}.")
+        return {self.OUTPUT: output, self.BANDS: len(names)}
+
+    def _rows(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[tuple[str, str]]:
+        """Class name and codes of each class, from the table or the preset; none for a class per code."""
+        cells = table_cells(self, parameters, self.CLASSES, context)
+        preset = self.parameterAsEnumString(parameters, self.PRESET, context)
+        if cells and preset in LEGENDS:
+            raise InputError(
+                f"CLASSES and PRESET '{preset}' are both given. Leave CLASSES empty, or set PRESET to '{NO_PRESET}'."
+            )
+        if len(cells) % 2:
+            raise InputError("CLASSES holds an odd number of entries. Give a class name and its codes in turn: urban, 111-142.")
+        return list(zip(cells[::2], cells[1::2])) or list(LEGENDS.get(preset, ()))
