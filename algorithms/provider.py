@@ -14,6 +14,7 @@ from .landusefractions import LandUseFractions
 from .predictgrid import PredictGrid
 from .spatializepopulation import SpatializePopulation
 from .stackfactors import StackFactors
+from .terrain import Terrain
 from .trainmodel import TrainModel
 from .unitfactors import UnitFactors
 
@@ -22,6 +23,7 @@ ALGORITHMS: tuple[Any, ...] = (
     AlignFactors,
     LandUseFractions,
     StackFactors,
+    Terrain,
     UnitFactors,
     TrainModel,
     PredictGrid,

@@ -87,7 +87,13 @@ def _dissolved(units: Units) -> Units:
 
 
 def align_rasters(
-    paths: Sequence[str], grid_path: str, resampling: str, names: Sequence[str], output: str, progress: Progress
+    paths: Sequence[str],
+    grid_path: str,
+    resampling: str,
+    names: Sequence[str],
+    output: str,
+    progress: Progress,
+    role: str = "RASTERS",
 ) -> list[str]:
     """Reproject and resample every band of every raster onto the grid and stack them; returns the band names.
 
@@ -100,6 +106,7 @@ def align_rasters(
         names: A name for each band of the output; empty to take them from band descriptions or file names.
         output: GeoTIFF to write.
         progress: Progress and cancel.
+        role: What the rasters are to the user (a parameter's name), for messages.
 
     Raises:
         InputError: A raster has no CRS, lies elsewhere, or the number of names does not fit.
@@ -109,7 +116,7 @@ def align_rasters(
     if resampling not in RESAMPLING:
         raise InputError(f"RESAMPLING '{resampling}' is unknown. Choose one of {', '.join(RESAMPLING)}.")
     grid = Raster(grid_path, "GRID").grid
-    sources = [_warped(p, grid, resampling) for p in paths]
+    sources = [_warped(p, grid, resampling, role) for p in paths]
     found = [name for path, source in zip(paths, sources) for name in _band_names(path, source)]
     if names and len(names) != len(found):
         raise InputError(
@@ -123,17 +130,17 @@ def align_rasters(
         for path, source in zip(paths, sources):
             for k in range(source.RasterCount):
                 share = Part(progress, 100 * band / len(labels), 100 * (band + 1) / len(labels))
-                _copy_band(source.GetRasterBand(k + 1), writer, band, f"'{Path(path).name}'", share)
+                _copy_band(source.GetRasterBand(k + 1), writer, band, f"{role}: '{Path(path).name}'", share)
                 band += 1
     return labels
 
 
-def _warped(path: str, grid: Grid, resampling: str) -> gdal.Dataset:
+def _warped(path: str, grid: Grid, resampling: str, role: str) -> gdal.Dataset:
     """The raster as a virtual dataset on the grid: read block by block, nothing computed yet."""
-    source = open_raster(path, "RASTERS")
+    source = open_raster(path, role)
     if not source.GetProjection() and not source.GetGCPProjection():
         raise InputError(
-            f"RASTERS: '{path}' has no coordinate reference system. Assign one (Raster > Projections > Assign projection)."
+            f"{role}: '{path}' has no coordinate reference system. Assign one (Raster > Projections > Assign projection)."
         )
     floats = all(source.GetRasterBand(k + 1).DataType in (gdal.GDT_Float32, gdal.GDT_Float64) for k in range(source.RasterCount))
     unset = all(source.GetRasterBand(k + 1).GetNoDataValue() is None for k in range(source.RasterCount))
@@ -150,7 +157,7 @@ def _warped(path: str, grid: Grid, resampling: str) -> gdal.Dataset:
     except RuntimeError:
         warped = None
     if warped is None:
-        raise InputError(f"RASTERS: '{path}' cannot be reprojected to the grid. Check its CRS and extent.")
+        raise InputError(f"{role}: '{path}' cannot be reprojected to the grid. Check its CRS and extent.")
     return warped
 
 
@@ -183,15 +190,13 @@ def _copy_band(source: gdal.Band, writer: RasterWriter, band: int, name: str, pr
         except RuntimeError:
             values = None
         if values is None:
-            raise InputError(f"RASTERS: {name} cannot be read (damaged or truncated file?). Make it again.")
+            raise InputError(f"{name} cannot be read (damaged or truncated file?). Make it again.")
         values = np.where((values == NODATA) | np.isinf(values), np.nan, values)
         found = found or not np.isnan(values).all()
         writer.write(block, values, band)
         progress.setProgress(100 * (number + 1) / len(blocks))
     if not found:
-        raise InputError(
-            f"RASTERS: {name} has no data on the grid: it lies elsewhere or is empty there. Check its CRS and extent."
-        )
+        raise InputError(f"{name} has no data on the grid: it lies elsewhere or is empty there. Check its CRS and extent.")
 
 
 def stack_rasters(paths: Sequence[str], output: str, progress: Progress) -> list[str]:

@@ -259,6 +259,18 @@ def test_rasters_on_different_grids_do_not_stack(region, refused, tmp_path):
     says(refused("stackfactors", {"RASTERS": [region.mask, other]}), "RASTERS", "other.tif", "mask.tif", "Align factors")
 
 
+def test_a_dem_that_is_not_there_or_elsewhere(region, refused, tmp_path):
+    says(refused("terrain", {"DEM": str(tmp_path / "no.tif"), "GRID": region.mask}), "DEM", "no.tif")
+    far = write_raster(tmp_path / "far.tif", np.ones((10, 10)), transform=(-100, 0.1, 0, -20, 0, -0.1), epsg=4326)
+    says(refused("terrain", {"DEM": far, "GRID": region.mask}), "DEM", "far.tif", "does not reach the grid")
+
+
+def test_undeclared_nodata_and_senseless_smoothing_of_a_dem(region, refused, tmp_path):
+    dem = write_raster(tmp_path / "dem.tif", np.full((10, 10), -32768), nodata=None)
+    says(refused("terrain", {"DEM": dem, "GRID": region.mask}), "DEM", "-32768", "nodata")
+    says(refused("terrain", {"DEM": region.mask, "GRID": region.mask, "SMOOTHING": -1}), "SMOOTHING", "0 to 20")
+
+
 def test_no_raster_to_stack(region, refused):
     says(refused("stackfactors", {"RASTERS": []}), "RASTERS")
 
@@ -484,7 +496,7 @@ def test_factors_in_another_order(region, model, tmp_path):
 
 # --- outputs -------------------------------------------------------------------------------------------------------
 
-RASTER_TOOLS = ["creategrid", "alignfactors", "stackfactors", "predictgrid", "adjusttototals", "spatializepopulation"]
+RASTER_TOOLS = ["creategrid", "alignfactors", "stackfactors", "terrain", "predictgrid", "adjusttototals", "spatializepopulation"]
 
 
 @pytest.fixture
@@ -492,7 +504,7 @@ def complete(region, model):
     """Inputs that suit every tool at once."""
     return {
         "UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "INPUT": region.truth, "GRID": region.mask,
-        "RASTERS": [region.mask], "MODEL": str(model), "TARGET_CRS": "EPSG:3035", "ITERATIONS": 2,
+        "RASTERS": [region.mask], "DEM": region.mask, "MODEL": str(model), "TARGET_CRS": "EPSG:3035", "ITERATIONS": 2,
         "REFERENCE": region.townships,
     }  # fmt: skip
 

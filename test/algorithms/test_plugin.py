@@ -94,7 +94,7 @@ def test_without_the_packages_only_the_tools_that_need_tensorflow_are_barred(tmp
     done = python(WITHOUT, tmp_path / "profile", packages=False)
     assert done.returncode == 0, done.stderr
     lines = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
-    assert lines["tools"] == "10"
+    assert lines["tools"] == "11"
     for name in ("trainmodel", "predictgrid", "spatializepopulation"):
         assert lines[name].startswith("(False")
         assert "requirements.txt" in lines[name]

@@ -1,4 +1,4 @@
-"""The nine tools as users meet them: with files, project layers, selections, filters and unsaved layers."""
+"""The tools as users meet them: with files, project layers, selections, filters and unsaved layers."""
 
 import json
 from pathlib import Path
@@ -164,6 +164,22 @@ def test_create_grid_in_degrees(region, tmp_path):
     # true areas: inside County 1 a cell further north is smaller and gets fewer people of the evenly spread total
     column = people[:, share.argmax() % share.shape[1]]
     assert np.isfinite(column).any()
+
+
+def test_terrain(region, tmp_path):
+    steep = np.tile(50.0 * np.arange(160), (120, 1))  # 50 m up in each 250 m: 20 %
+    transform = (4_000_000.0, 250.0, 0.0, 3_000_000.0, 0.0, -250.0)
+    dem = write_raster(tmp_path / "dem.tif", steep, transform=transform)
+    feedback = Feedback()
+    given = {"DEM": region.raster_layer(dem), "GRID": region.mask, "SMOOTHING": 0, "OUTPUT": str(tmp_path / "terrain.tif")}
+    results = plain_numbers(run("terrain", given, feedback))
+    elevation, slope, ruggedness = read_raster(results["OUTPUT"])
+    assert elevation == pytest.approx(np.tile(75 + 200.0 * np.arange(40), (30, 1)))
+    assert slope == pytest.approx(np.full((30, 40), np.degrees(np.arctan(0.2))))
+    assert ruggedness == pytest.approx(np.full((30, 40), 50 * np.sqrt(6)))
+    assert any("average" in info for info in feedback.infos)
+    dataset = gdal.Open(results["OUTPUT"])
+    assert [dataset.GetRasterBand(k).GetDescription() for k in (1, 2, 3)] == ["elevation", "slope", "ruggedness"]
 
 
 def test_align_factors(region, tmp_path):
