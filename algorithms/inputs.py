@@ -145,16 +145,22 @@ def table_cells(
 
 
 def source(
-    algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
+    algorithm: QgsProcessingAlgorithm,
+    parameters: dict[str, Any],
+    name: str,
+    context: QgsProcessingContext,
+    shapes: str = "polygons",
 ) -> QgsProcessingFeatureSource:
-    """A vector parameter as a source with a CRS and at least one feature."""
+    """A vector parameter as a source with a CRS and at least one feature; `shapes` is what messages ask for."""
     found = algorithm.parameterAsSource(parameters, name, context)
     if found is None:
-        raise InputError(f"{name}: '{parameters.get(name)}' is not a vector layer that QGIS can open. Choose a polygon layer.")
+        raise InputError(
+            f"{name}: '{parameters.get(name)}' is not a vector layer that QGIS can open. Choose a layer of {shapes}."
+        )
     if not found.sourceCrs().isValid():
         raise InputError(f"{name}: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
     if found.featureCount() == 0:
-        raise InputError(f"{name}: the layer is empty (or nothing is selected in it). Choose a layer with polygons.")
+        raise InputError(f"{name}: the layer is empty (or nothing is selected in it). Choose a layer with {shapes}.")
     return found
 
 

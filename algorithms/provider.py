@@ -11,6 +11,7 @@ from .assessaccuracy import AssessAccuracy
 from .base import GROUPS, ROOT
 from .creategrid import CreateGrid
 from .landusefractions import LandUseFractions
+from .pointdensity import PointDensity
 from .predictgrid import PredictGrid
 from .spatializepopulation import SpatializePopulation
 from .stackfactors import StackFactors
@@ -22,6 +23,7 @@ ALGORITHMS: tuple[Any, ...] = (
     CreateGrid,
     AlignFactors,
     LandUseFractions,
+    PointDensity,
     StackFactors,
     Terrain,
     UnitFactors,

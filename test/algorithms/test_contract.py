@@ -22,6 +22,11 @@ TOOLS = {
     "creategrid": ("preparation", ["UNITS", "CELL_SIZE", "TARGET_CRS", "OUTPUT"], ["OUTPUT"]),
     "alignfactors": ("preparation", ["RASTERS", "GRID", "RESAMPLING", "NAMES", "OUTPUT"], ["OUTPUT", "BANDS"]),
     "landusefractions": ("preparation", ["INPUT", "GRID", "CLASSES", "PRESET", "OUTPUT"], ["OUTPUT", "BANDS"]),
+    "pointdensity": (
+        "preparation",
+        ["INPUT", "GRID", "CATEGORY", "CATEGORIES", "RADIUS", "OUTPUT"],
+        ["OUTPUT", "BANDS", "POINTS", "POINTS_LEFT_OUT"],
+    ),
     "stackfactors": ("preparation", ["RASTERS", "OUTPUT"], ["OUTPUT", "BANDS"]),
     "terrain": ("preparation", ["DEM", "GRID", "SMOOTHING", "OUTPUT"], ["OUTPUT"]),
     "unitfactors": ("preparation", [*DATA, "OUTPUT"], ["OUTPUT", "UNIT_COUNT", "FACTOR_COUNT"]),
@@ -88,7 +93,7 @@ def test_defaults(tool):
     wanted = {
         "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:6933", "RESAMPLING": "average", "METHOD": "indicator-matrix CNN",
         "VALIDATION_SHARE": 0.3, "ITERATIONS": 5000, "LEARNING_RATE": 0.01, "ENSEMBLE": 1, "SEED": 42,
-        "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0,
+        "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0, "RADIUS": 0,
     }  # fmt: skip
     defaults = {p.name(): p.defaultValue() for p in tool.parameterDefinitions() if p.name() in wanted}
     assert defaults == {name: value for name, value in wanted.items() if name in defaults}
