@@ -12,6 +12,7 @@ from .base import GROUPS, ROOT
 from .creategrid import CreateGrid
 from .landusefractions import LandUseFractions
 from .pointdensity import PointDensity
+from .distancetofeatures import DistanceToFeatures
 from .predictgrid import PredictGrid
 from .spatializepopulation import SpatializePopulation
 from .stackfactors import StackFactors
@@ -25,6 +26,7 @@ ALGORITHMS: tuple[Any, ...] = (
     LandUseFractions,
     PointDensity,
     StackFactors,
+    DistanceToFeatures,
     Terrain,
     UnitFactors,
     TrainModel,

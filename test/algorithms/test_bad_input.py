@@ -271,6 +271,18 @@ def test_undeclared_nodata_and_senseless_smoothing_of_a_dem(region, refused, tmp
     says(refused("terrain", {"DEM": region.mask, "GRID": region.mask, "SMOOTHING": -1}), "SMOOTHING", "0 to 20")
 
 
+def test_features_that_are_missing_empty_or_nowhere(region, refused, tmp_path):
+    says(refused("distancetofeatures", {"INPUT": str(tmp_path / "no.gpkg"), "GRID": region.mask}), "INPUT", "no.gpkg")
+    for layer, words in (
+        (memory_layer([], kind="LineString"), "the layer is empty"),
+        (memory_layer([(None, "a", 1)], kind="LineString"), "no feature of the layer has a shape"),
+        (memory_layer([("Point(1 1)", "a", 1)], kind="Point", crs=""), "no coordinate reference system"),
+    ):
+        QgsProject.instance().addMapLayer(layer)
+        says(refused("distancetofeatures", {"INPUT": layer, "GRID": region.mask}), "INPUT", words)
+    says(refused("distancetofeatures", {"INPUT": region.units, "GRID": region.mask, "MAX_DISTANCE": -1}), "MAX_DISTANCE")
+
+
 def test_no_raster_to_stack(region, refused):
     says(refused("stackfactors", {"RASTERS": []}), "RASTERS")
 
@@ -496,7 +508,16 @@ def test_factors_in_another_order(region, model, tmp_path):
 
 # --- outputs -------------------------------------------------------------------------------------------------------
 
-RASTER_TOOLS = ["creategrid", "alignfactors", "stackfactors", "terrain", "predictgrid", "adjusttototals", "spatializepopulation"]
+RASTER_TOOLS = [
+    "creategrid",
+    "alignfactors",
+    "stackfactors",
+    "distancetofeatures",
+    "terrain",
+    "predictgrid",
+    "adjusttototals",
+    "spatializepopulation",
+]
 
 
 @pytest.fixture
@@ -512,6 +533,7 @@ def complete(region, model):
 def parameters_of(tool, given):
     names = [p.name() for p in QgsApplication.processingRegistry().algorithmById(f"statgrid:{tool}").parameterDefinitions()]
     field = {"assessaccuracy": {"FIELD": "people"}, "spatializepopulation": {"REFERENCE_FIELD": "people"}}
+    field["distancetofeatures"] = {"INPUT": given["UNITS"]}
     return {**{name: value for name, value in given.items() if name in names}, **field.get(tool, {})}
 
 

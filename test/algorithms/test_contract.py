@@ -28,6 +28,7 @@ TOOLS = {
         ["OUTPUT", "BANDS", "POINTS", "POINTS_LEFT_OUT"],
     ),
     "stackfactors": ("preparation", ["RASTERS", "OUTPUT"], ["OUTPUT", "BANDS"]),
+    "distancetofeatures": ("preparation", ["INPUT", "GRID", "MAX_DISTANCE", "OUTPUT"], ["OUTPUT"]),
     "terrain": ("preparation", ["DEM", "GRID", "SMOOTHING", "OUTPUT"], ["OUTPUT"]),
     "unitfactors": ("preparation", [*DATA, "OUTPUT"], ["OUTPUT", "UNIT_COUNT", "FACTOR_COUNT"]),
     "trainmodel": (

@@ -166,6 +166,16 @@ def test_create_grid_in_degrees(region, tmp_path):
     assert np.isfinite(column).any()
 
 
+def test_distance_to_features(region, tmp_path):
+    line = memory_layer([("LineString(4000000 2960000, 4000000 3010000)", "west edge", 1)], kind="LineString")
+    given = {"INPUT": added(line), "GRID": region.mask, "OUTPUT": str(tmp_path / "distance.tif")}
+    wanted = np.tile(500 + 1000.0 * np.arange(40), (30, 1))
+    results = plain_numbers(run("distancetofeatures", given))
+    assert read_raster(results["OUTPUT"])[0] == pytest.approx(wanted, rel=0.01)
+    run("distancetofeatures", {**given, "MAX_DISTANCE": 5000})
+    assert read_raster(results["OUTPUT"])[0] == pytest.approx(np.minimum(wanted, 5000), rel=0.01)
+
+
 def test_terrain(region, tmp_path):
     steep = np.tile(50.0 * np.arange(160), (120, 1))  # 50 m up in each 250 m: 20 %
     transform = (4_000_000.0, 250.0, 0.0, 3_000_000.0, 0.0, -250.0)
