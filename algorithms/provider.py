@@ -9,6 +9,7 @@ from .adjusttototals import AdjustToTotals
 from .alignfactors import AlignFactors
 from .assessaccuracy import AssessAccuracy
 from .base import GROUPS, ROOT
+from .cleannightlights import CleanNightLights
 from .creategrid import CreateGrid
 from .landusefractions import LandUseFractions
 from .pointdensity import PointDensity
@@ -24,6 +25,7 @@ ALGORITHMS: tuple[Any, ...] = (
     CreateGrid,
     AlignFactors,
     LandUseFractions,
+    CleanNightLights,
     PointDensity,
     StackFactors,
     DistanceToFeatures,

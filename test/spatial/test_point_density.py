@@ -147,7 +147,7 @@ def test_a_kernel_by_hand(world):
     np.testing.assert_allclose(values[0], expected / expected.sum(), rtol=1e-6)
 
 
-def test_the_kernel_weighs_cells_by_their_share_and_spills_nothing(world):
+def test_the_kernel_follows_the_share_of_cells_and_spills_nothing(world):
     values, _, _ = density(world, [at(world, 3.5, 0.5)], radius=1200)  # beside: share 0.5 west, 1 south
     beside = (1 - 1 / 1.44) ** 2
     total = 1 + 1.5 * beside
