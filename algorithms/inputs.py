@@ -151,24 +151,16 @@ def source(
     context: QgsProcessingContext,
     shapes: str = "polygons",
 ) -> QgsProcessingFeatureSource:
-    """A vector parameter as a source with a CRS and at least one feature; `shapes` is what messages ask for."""
+    """A vector parameter as a source with a CRS and at least one feature; `shapes` tells what it should hold."""
     found = algorithm.parameterAsSource(parameters, name, context)
     if found is None:
         raise InputError(
-            f"{name}: '{parameters.get(name)}' is not a vector layer that QGIS can open. Choose a layer of {shapes}."
-    wanted: str = "polygons",
-) -> QgsProcessingFeatureSource:
-    """A vector parameter as a source with a CRS and at least one feature; `wanted` tells what it should hold."""
-    found = algorithm.parameterAsSource(parameters, name, context)
-    if found is None:
-        raise InputError(
-            f"{name}: '{parameters.get(name)}' is not a vector layer that QGIS can open. Choose a layer with {wanted}."
+            f"{name}: '{parameters.get(name)}' is not a vector layer that QGIS can open. Choose a layer with {shapes}."
         )
     if not found.sourceCrs().isValid():
         raise InputError(f"{name}: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
     if found.featureCount() == 0:
         raise InputError(f"{name}: the layer is empty (or nothing is selected in it). Choose a layer with {shapes}.")
-        raise InputError(f"{name}: the layer is empty (or nothing is selected in it). Choose a layer with {wanted}.")
     return found
 
 

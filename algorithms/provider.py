@@ -11,9 +11,9 @@ from .assessaccuracy import AssessAccuracy
 from .base import GROUPS, ROOT
 from .cleannightlights import CleanNightLights
 from .creategrid import CreateGrid
+from .distancetofeatures import DistanceToFeatures
 from .landusefractions import LandUseFractions
 from .pointdensity import PointDensity
-from .distancetofeatures import DistanceToFeatures
 from .predictgrid import PredictGrid
 from .spatializepopulation import SpatializePopulation
 from .stackfactors import StackFactors
@@ -27,9 +27,9 @@ ALGORITHMS: tuple[Any, ...] = (
     LandUseFractions,
     CleanNightLights,
     PointDensity,
-    StackFactors,
     DistanceToFeatures,
     Terrain,
+    StackFactors,
     UnitFactors,
     TrainModel,
     PredictGrid,

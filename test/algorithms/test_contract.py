@@ -99,7 +99,7 @@ def test_defaults(tool):
     wanted = {
         "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:6933", "RESAMPLING": "average", "METHOD": "indicator-matrix CNN",
         "VALIDATION_SHARE": 0.3, "ITERATIONS": 5000, "LEARNING_RATE": 0.01, "ENSEMBLE": 1, "SEED": 42,
-        "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0, "RADIUS": 0, "RADIUS": 0,
+        "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0, "RADIUS": 0,
         "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic",
     }  # fmt: skip
     defaults = {p.name(): p.defaultValue() for p in tool.parameterDefinitions() if p.name() in wanted}
