@@ -15,6 +15,7 @@ from .errors import InputError
 from .grid import Block, Grid, spatial_reference
 from .progress import Part, Progress, stop_if_cancelled
 from .raster import Raster, RasterLayout, RasterWriter, quiet_gdal
+from .vector import open_vector, require_crs
 
 MAX_SEGMENT = 2000.0  # metres; the straight segment then runs at most 0.1 m below the ground's curve
 _RADIUS = 6_371_008.8  # metres; mean radius, to bend straight distances
@@ -95,12 +96,9 @@ def _to_segments(points: np.ndarray, segments: np.ndarray) -> np.ndarray:
 
 def _read(path: str, grid: Grid, progress: Progress) -> tuple[np.ndarray, ogr.DataSource]:
     """All features as segments in space, shape (n, 2, 3), and the polygons among them in the grid's CRS."""
-    source = gdal.OpenEx(path, gdal.OF_VECTOR)
-    layer = source.GetLayer(0)
-    reference = layer.GetSpatialRef()
-    if reference is None or (reference.GetName() or "").startswith("Undefined"):  # what a GeoPackage without CRS says
-        raise InputError("INPUT: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
-    reference = spatial_reference(reference.ExportToWkt())
+    _kept, layer = open_vector(path, "INPUT", "a layer of lines, polygons or points")
+    require_crs(layer, "INPUT")
+    reference = spatial_reference(layer.GetSpatialRef().ExportToWkt())
     to_degrees, to_grid = _transformation(reference), _transformation(reference, grid.reference)
     units = reference.GetAngularUnits() * _SEMI_MAJOR if reference.IsGeographic() else reference.GetLinearUnits()
     areas = (ogr.GetDriverByName("Memory") or ogr.GetDriverByName("MEM")).CreateDataSource("areas")

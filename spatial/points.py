@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from osgeo import gdal, ogr, osr
+from osgeo import ogr, osr
 
 from .errors import InputError
 from .grid import Grid, crs_name
 from .progress import Progress, stop_if_cancelled
 from .raster import quiet_gdal
+from .vector import open_vector, require_crs
 
 CHUNK = 10_000  # points read between two looks at cancel
 
@@ -30,7 +31,8 @@ class Points:
 
 def read_points(path: str, field: str, grid: Grid, progress: Progress) -> tuple[Points, int]:
     """All points in the grid's CRS, and how many features or points have no place there."""
-    dataset, layer = _open(path)
+    dataset, layer = open_vector(path, "INPUT", "a layer of points")
+    require_crs(layer, "INPUT")
     definition = layer.GetLayerDefn()
     index = definition.GetFieldIndex(field) if field else -1
     if field and index < 0:
@@ -57,24 +59,6 @@ def read_points(path: str, field: str, grid: Grid, progress: Progress) -> tuple[
     fine = np.isfinite(xy).all(axis=1)
     points = Points(xy[fine, 0], xy[fine, 1], np.array(value)[fine], list(numbers))
     return points, empty + int((~fine).sum())
-
-
-def _open(path: str) -> tuple[Any, Any]:
-    file, *options = str(path).split("|")
-    named = dict(o.split("=", 1) for o in options if "=" in o)
-    try:
-        with quiet_gdal():
-            dataset = gdal.OpenEx(file, gdal.OF_VECTOR)
-    except RuntimeError:
-        dataset = None
-    if dataset is None:
-        raise InputError(f"INPUT: '{file}' cannot be opened as a vector layer. Choose a layer of points.")
-    layer = dataset.GetLayerByName(named["layername"]) if "layername" in named else dataset.GetLayer(0)
-    if layer is None:
-        raise InputError(f"INPUT: '{file}' has no layer '{named.get('layername', 0)}'.")
-    if layer.GetSpatialRef() is None or (layer.GetSpatialRef().GetName() or "").startswith("Undefined"):
-        raise InputError("INPUT: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
-    return dataset, layer
 
 
 def _places(shape: Any) -> list[tuple[float, float]]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Optional, Union
 
 import numpy as np
-from osgeo import gdal, ogr, osr
+from osgeo import ogr, osr
 
 from .errors import InputError
 from .grid import crs_name, spatial_reference
 from .progress import Progress
 from .raster import quiet_gdal
+from .vector import open_vector, require_crs
 
 MAX_NAMED = 5  # how many units a message names
 
@@ -76,13 +77,12 @@ def read_units(
     Raises:
         InputError: No CRS, no polygons, duplicate shapes, or totals that are missing, negative, infinite or all zero.
     """
-    dataset, layer = _open(path, role)
+    dataset, layer = open_vector(path, role, "a polygon layer")
     definition = layer.GetLayerDefn()
     for field in fields:
         _check_numeric(definition, field, role)
+    require_crs(layer, role)
     reference = layer.GetSpatialRef()
-    if reference is None or (reference.GetName() or "").startswith("Undefined"):  # what a GeoPackage without CRS says
-        raise InputError(f"{role}: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
     reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     target = spatial_reference(crs)
     to_target = None if reference.IsSame(target) else _transformation(reference, target, role)
@@ -134,27 +134,6 @@ def read_units(
     for field in fields:
         _check_totals(units, field, role)
     return units
-
-
-def _open(path: str, role: str) -> tuple[Any, Any]:
-    file, *options = str(path).split("|")
-    named = dict(o.split("=", 1) for o in options if "=" in o)
-    try:
-        with quiet_gdal():
-            dataset = gdal.OpenEx(file, gdal.OF_VECTOR)
-    except RuntimeError:
-        dataset = None
-    if dataset is None:
-        raise InputError(f"{role}: '{file}' cannot be opened as a vector layer. Choose a polygon layer.")
-    if "layername" in named:
-        layer = dataset.GetLayerByName(named["layername"])
-    else:
-        layer = dataset.GetLayer(int(named.get("layerid", 0)))
-    if layer is None:
-        raise InputError(f"{role}: '{file}' has no layer '{named.get('layername', named.get('layerid', 0))}'.")
-    if "subset" in named:
-        layer.SetAttributeFilter(named["subset"])
-    return dataset, layer
 
 
 def _transformation(source: Any, target: Any, role: str) -> Any:
