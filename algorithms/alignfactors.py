@@ -16,7 +16,7 @@ from qgis.core import (
 
 from ..spatial.alignment import RESAMPLING, align_rasters
 from .base import StatGridAlgorithm
-from .inputs import raster_path, raster_paths, require_geotiff
+from .inputs import listed, raster_path, raster_paths, require_geotiff
 
 
 class AlignFactors(StatGridAlgorithm):
@@ -73,7 +73,7 @@ class AlignFactors(StatGridAlgorithm):
             raster_paths(self, parameters, self.RASTERS, context),
             raster_path(self, parameters, self.GRID, context),
             self.parameterAsEnumString(parameters, self.METHOD, context),
-            [n.strip() for n in text.split(",") if n.strip()],
+            listed(text),
             output,
             feedback,
         )

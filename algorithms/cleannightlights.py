@@ -57,7 +57,7 @@ class CleanNightLights(StatGridAlgorithm):
             QgsProcessingParameterEnum(
                 self.SENSOR, self.tr("Sensor"), list(SENSORS), defaultValue="automatic", usesStaticStrings=True
             ),
-            "VIIRS radiance, or DMSP digital numbers (0 to 63, where 63 is saturated). Automatic takes bytes for DMSP.",
+            "VIIRS radiance, or DMSP digital numbers (0 to 63, where 63 is saturated). Automatic takes bytes up to 63 for DMSP.",
         )
         self.add(
             QgsProcessingParameterRasterDestination(self.OUTPUT, self.tr("Cleaned night light")),

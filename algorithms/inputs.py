@@ -132,6 +132,11 @@ def gdal_path(layer: Any, name: str) -> str:
     return str(layer.source())
 
 
+def listed(text: str) -> list[str]:
+    """The names in a text, separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def table_cells(
     algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
 ) -> list[str]:

@@ -10,13 +10,14 @@ from qgis.core import (
     QgsProcessingParameterMatrix,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
 )
 
 from ..spatial.errors import InputError
-from ..spatial.land_use import ClassTable, land_use_fractions
+from ..spatial.land_use import ClassTable, Habitable, land_use_fractions
 from ..spatial.land_use_legends import LEGENDS
 from .base import StatGridAlgorithm
-from .inputs import raster_path, require_geotiff, table_cells
+from .inputs import listed, raster_path, require_geotiff, table_cells
 
 NO_PRESET = "none"
 
@@ -24,7 +25,8 @@ NO_PRESET = "none"
 class LandUseFractions(StatGridAlgorithm):
     """Counts the map's own cells: area of a class in a cell, divided by the area of all listed classes in it."""
 
-    INPUT, GRID, CLASSES, PRESET, OUTPUT, BANDS = "INPUT", "GRID", "CLASSES", "PRESET", "OUTPUT", "BANDS"
+    INPUT, GRID, CLASSES, PRESET = "INPUT", "GRID", "CLASSES", "PRESET"
+    UNINHABITED, OUTPUT, MASK, BANDS = "UNINHABITED", "OUTPUT", "MASK", "BANDS"
 
     LABEL = "Land-use fractions"
     GROUP = "preparation"
@@ -58,8 +60,16 @@ class LandUseFractions(StatGridAlgorithm):
             "The classes of a well-known map, instead of a table.",
         )
         self.add(
+            QgsProcessingParameterString(self.UNINHABITED, self.tr("Uninhabited classes"), optional=True),
+            "Names of the classes that no one lives on, separated by commas, e.g. water, snow and ice; for the habitable share.",
+        )
+        self.add(
             QgsProcessingParameterRasterDestination(self.OUTPUT, self.tr("Fractions")),
             "GeoTIFF on the grid, one band per class, 0 to 1; the band description is the class's name.",
+        )
+        self.add(
+            QgsProcessingParameterRasterDestination(self.MASK, self.tr("Habitable share"), optional=True, createByDefault=False),
+            "GeoTIFF on the grid, 0 to 1: the share of each cell that is in none of the uninhabited classes.",
         )
         self.addOutput(QgsProcessingOutputNumber(self.BANDS, self.tr("Number of bands")))
 
@@ -68,18 +78,21 @@ class LandUseFractions(StatGridAlgorithm):
         raster_path(self, parameters, self.GRID, context)
         ClassTable.of(self._rows(parameters, context))
         require_geotiff(self, parameters, self.OUTPUT, context)
+        require_geotiff(self, parameters, self.MASK, context)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
+        mask = self.parameterAsOutputLayer(parameters, self.MASK, context) or ""
         names = land_use_fractions(
             raster_path(self, parameters, self.INPUT, context),
             raster_path(self, parameters, self.GRID, context),
             self._rows(parameters, context),
             output,
             feedback,
+            Habitable(mask, listed(self.parameterAsString(parameters, self.UNINHABITED, context))),
         )
         feedback.pushInfo(f"Bands: {', '.join(names)}.")
-        return {self.OUTPUT: output, self.BANDS: len(names)}
+        return {self.OUTPUT: output, **({self.MASK: mask} if mask else {}), self.BANDS: len(names)}
 
     def _rows(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[tuple[str, str]]:
         """Class name and codes of each class, from the table or the preset; none for a class per code."""

@@ -118,12 +118,7 @@ def align_rasters(
     grid = Raster(grid_path, "GRID").grid
     sources = [_warped(p, grid, resampling, role) for p in paths]
     found = [name for path, source in zip(paths, sources) for name in _band_names(path, source)]
-    if names and len(names) != len(found):
-        raise InputError(
-            f"NAMES lists {len(names)} name(s) but the rasters have {len(found)} band(s): {', '.join(found)}. "
-            "Give one name per band, or none."
-        )
-    labels = unique_names(list(names) or found)
+    labels = _renamed(names, found)
     units = [s.GetRasterBand(k + 1).GetUnitType() or "" for s in sources for k in range(s.RasterCount)]
     with RasterWriter(output, RasterLayout(grid, labels, units)) as writer:
         band = 0
@@ -199,11 +194,43 @@ def _copy_band(source: gdal.Band, writer: RasterWriter, band: int, name: str, pr
         raise InputError(f"{name} has no data on the grid: it lies elsewhere or is empty there. Check its CRS and extent.")
 
 
-def stack_rasters(paths: Sequence[str], output: str, progress: Progress) -> list[str]:
-    """Put the bands of rasters that already share one grid into one file; returns the band names.
+def resampling_for(path: str, grid_path: str, role: str) -> str:
+    """How to bring a quantity per area onto the grid: 'bilinear' where its cells are larger than the grid's, else 'average'.
 
     Raises:
-        InputError: Their grids differ.
+        InputError: There is no way between the two CRS.
+    """
+    template, source = open_raster(grid_path, "GRID"), open_raster(path, role)
+    col, row = template.RasterXSize / 2, template.RasterYSize / 2
+    try:
+        with quiet_gdal():
+            transformer = gdal.Transformer(template, source, [])
+            steps = np.diff(places_in(transformer, np.array([[col + 1, row], [col, row], [col, row + 1]])), axis=0)
+    except RuntimeError:
+        raise InputError(f"{role}: there is no way from the CRS of '{Path(path).name}' to the grid's. Check both.") from None
+    return "bilinear" if (np.hypot(*steps.T) < 1).all() else "average"
+
+
+def places_in(transformer: gdal.Transformer, points: np.ndarray) -> np.ndarray:
+    """Columns and rows in the other raster, shape (n, 2), NaN where a projection knows no place."""
+    found, fine = transformer.TransformPoints(0, [tuple(map(float, p)) for p in points])
+    return np.where(np.array(fine, bool)[:, None], np.array(found)[:, :2], np.nan)
+
+
+def stack_rasters(
+    paths: Sequence[str], output: str, progress: Progress, keep: Sequence[str] = (), names: Sequence[str] = ()
+) -> list[str]:
+    """Put bands of rasters that already share one grid into one file; returns the band names.
+
+    Args:
+        paths: Rasters on one grid.
+        output: GeoTIFF to write.
+        progress: Progress and cancel.
+        keep: Names of the bands wanted, in the order wanted; empty for all as they come.
+        names: New names of the bands written, one each; empty to leave them as they are.
+
+    Raises:
+        InputError: Their grids differ, or names do not fit.
     """
     if not paths:
         raise InputError("RASTERS is empty. Choose at least one raster.")
@@ -211,15 +238,36 @@ def stack_rasters(paths: Sequence[str], output: str, progress: Progress) -> list
     grid = rasters[0].grid
     for raster in rasters[1:]:
         require_grid(grid, raster.grid, f"RASTERS: '{Path(raster.path).name}'", f"'{Path(rasters[0].path).name}'")
-    names = unique_names([n for p, r in zip(paths, rasters) for n in _band_names(p, r.dataset)])
-    units = [u for r in rasters for u in r.units]
+    found = unique_names([n for p, r in zip(paths, rasters) for n in _band_names(p, r.dataset)])
+    places = [(raster, band) for raster in rasters for band in range(len(raster.names))]
+    chosen = _chosen(keep, found)
+    labels = _renamed(names, [found[k] for k in chosen])
+    units = [places[k][0].units[places[k][1]] for k in chosen]
     blocks = list(grid.blocks())
-    with RasterWriter(output, RasterLayout(grid, names, units)) as writer:
+    with RasterWriter(output, RasterLayout(grid, labels, units)) as writer:
         for number, block in enumerate(blocks):
-            first = 0
-            for raster in rasters:
+            for position, k in enumerate(chosen):
                 stop_if_cancelled(progress)
-                writer.write(block, raster.read(block), first)
-                first += len(raster.names)
+                raster, band = places[k]
+                writer.write(block, raster.read(block, [band]), position)
             progress.setProgress(100 * (number + 1) / len(blocks))
-    return names
+    return labels
+
+
+def _chosen(keep: Sequence[str], found: Sequence[str]) -> list[int]:
+    """Positions of the bands to keep; all when none is named."""
+    unknown = [name for name in keep if name not in found]
+    if unknown:
+        raise InputError(f"KEEP: there is no factor {', '.join(map(repr, unknown))}. The rasters hold: {', '.join(found)}.")
+    if len(set(keep)) < len(keep):
+        raise InputError("KEEP names a factor twice. Name each once.")
+    return [list(found).index(name) for name in keep] or list(range(len(found)))
+
+
+def _renamed(names: Sequence[str], found: Sequence[str]) -> list[str]:
+    """The new names, which must be one a band; the old ones when there are none."""
+    if names and len(names) != len(found):
+        raise InputError(
+            f"NAMES lists {len(names)} name(s) for {len(found)} band(s): {', '.join(found)}. Give one name per band, or none."
+        )
+    return unique_names(list(names) or list(found))

@@ -1,5 +1,6 @@
 """Land-use maps on the analysis grid: the share of each class in each cell, counted from the map's own cells."""
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ import numpy as np
 from osgeo import osr
 
 from .errors import InputError
+from .files import staged
 from .grid import Block, Grid
 from .progress import Part, Progress, stop_if_cancelled
 from .raster import Raster, RasterLayout, RasterWriter, small_cache
@@ -159,8 +161,44 @@ class _Lookup:
         return found
 
 
+@dataclass(frozen=True)
+class Habitable:
+    """The habitable share of each cell, to be written beside the fractions.
+
+    Attributes:
+        output: GeoTIFF to write; empty for none.
+        uninhabited: Names of the classes that no one lives on, e.g. water.
+    """
+
+    output: str = ""
+    uninhabited: Sequence[str] = ()
+
+    def classes(self, names: Sequence[str]) -> np.ndarray:
+        """Which of the classes are inhabited, shape (classes,), bool.
+
+        Raises:
+            InputError: A class is unknown, or none is left.
+        """
+        unknown = [name for name in self.uninhabited if name not in names]
+        if unknown:
+            raise InputError(
+                f"UNINHABITED: there is no class {', '.join(map(repr, unknown))}. The classes are: {', '.join(names)}."
+            )
+        inhabited = np.array([name not in self.uninhabited for name in names])
+        if not inhabited.any():
+            raise InputError("UNINHABITED lists all classes, so that no one could live anywhere. Leave out at least one.")
+        return inhabited
+
+
 @small_cache()
-def land_use_fractions(path: str, grid_path: str, rows: Sequence[tuple[str, str]], output: str, progress: Progress) -> list[str]:
+def land_use_fractions(
+    path: str,
+    grid_path: str,
+    rows: Sequence[tuple[str, str]],
+    output: str,
+    progress: Progress,
+    habitable: Habitable = Habitable(),
+) -> list[str]:
     """Write the areal fraction of each land-use class in each cell of the grid; returns the class names.
 
     `f_ik = A(cell i ∩ map cells of class k) / A(cell i ∩ map cells of any listed class)`, so that fractions sum to 1 wherever
@@ -174,6 +212,7 @@ def land_use_fractions(path: str, grid_path: str, rows: Sequence[tuple[str, str]
         rows: Class name and codes of each class (see `ClassTable.of`); empty for a class per code.
         output: GeoTIFF to write.
         progress: Progress and cancel; warns of codes that no class lists.
+        habitable: Raster of habitable shares `1 − Σ f_ik` over the uninhabited classes, written in the same run.
 
     Raises:
         InputError: The table or a raster cannot be used, or the map holds no listed code on the grid.
@@ -188,18 +227,22 @@ def land_use_fractions(path: str, grid_path: str, rows: Sequence[tuple[str, str]
         if not rows:
             raise InputError(f"INPUT: '{path}' has no data on the grid. Check its CRS and extent.")
     table = ClassTable.of(rows)
+    inhabited = habitable.classes(table.names)
     count = _Counter(land_use, overlap, table)
     side = max(64, int(math.sqrt(16e6 / (len(table.names) + 2))) // 64 * 64)
     blocks = list(grid.blocks(min(side, _BLOCK)))
     land = 0.0
-    with RasterWriter(output, RasterLayout(grid, table.names, ["0-1"])) as writer:
+    with staged(output, habitable.output) as parts, contextlib.ExitStack() as stack:
+        layouts = [RasterLayout(grid, names, ["0-1"]) for names in (table.names, ["habitable"])]
+        writers = [stack.enter_context(RasterWriter(part, layout)) for part, layout in zip(parts, layouts) if part]
         for number, block in enumerate(blocks):
             share = Part(work, 100 * number / len(blocks), 100 * (number + 1) / len(blocks))
             sums = count(block, share)
             total = sums.sum(axis=2)
             land += total.sum()
-            with np.errstate(invalid="ignore", divide="ignore"):
-                writer.write(block, np.where(total > 0, sums.transpose(2, 0, 1) / total, np.nan))
+            for writer, wanted in zip(writers, (sums, sums[:, :, inhabited].sum(axis=2, keepdims=True))):
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    writer.write(block, np.where(total > 0, wanted.transpose(2, 0, 1) / total, np.nan))
             share.setProgress(100)
         if land == 0:
             seen = f" It holds {_listed(sorted(count.missing))}." if count.missing else ""

@@ -4,6 +4,11 @@ from collections.abc import Sequence
 
 Table = Sequence[tuple[str, str]]  # class name, codes ('111, 112' or '111-142')
 
+# What classes are called on which people live close together, grow crops, or cannot live.
+URBAN = ("urban", "built-up", "built area", "artificial", "impervious")
+CROPLAND = ("cropland", "crops", "agriculture")
+UNINHABITED = ("water", "sea", "snow and ice", "ice", "glacier")
+
 LEGENDS: dict[str, Table] = {
     # Level 1 of the three-digit codes, and of the grid codes 1-44 that the raster product holds.
     "CORINE level 1": (

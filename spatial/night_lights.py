@@ -29,7 +29,7 @@ class CleaningSettings:
     Attributes:
         min_count: Cloud-free observations a cell needs in a month.
         cap_percentile: Percentile of the lit values (above 0) of the series at which VIIRS light is cut; 100 cuts nothing.
-        sensor: One of `SENSORS`; automatic takes whole bytes for DMSP.
+        sensor: One of `SENSORS`; automatic takes bytes up to 63 (and 255 for no data) for DMSP.
     """
 
     min_count: float = 2
@@ -73,7 +73,7 @@ def clean_night_lights(
     if not 0 < settings.cap_percentile <= 100:
         raise InputError(f"CAP_PERCENTILE is {settings.cap_percentile:g}; it must be above 0 and at most 100.")
     series = LightSeries(paths, counts_paths)
-    dmsp = settings.sensor == "DMSP" or (settings.sensor == "automatic" and series.whole_bytes)
+    dmsp = settings.sensor == "DMSP" or (settings.sensor == "automatic" and _looks_like_dmsp(series, progress))
     limit = DMSP_LIMIT if dmsp else math.inf
     _tell(series, dmsp, progress)
     cleaner = _Cleaner(series, settings.min_count, limit, _blocks(series))
@@ -162,6 +162,20 @@ class _Cleaner:
             progress.setProgress(100 * (number + 1) / len(self.blocks))
 
 
+def _looks_like_dmsp(series: LightSeries, progress: Progress) -> bool:
+    """Whether the series holds bytes of six bits; 255 may stand for no data, as in the annual composites."""
+    if not series.whole_bytes:
+        return False
+    for block in series.grid.blocks():
+        for step in series.steps:
+            for layer, _ in step:
+                stop_if_cancelled(progress)
+                values = layer.raster.read(block, [layer.band])
+                if ((values > DMSP_LIMIT) & (values < 255)).any():
+                    return False
+    return True
+
+
 def _bits(values: np.ndarray) -> np.ndarray:
     """The bits of the lit values as whole numbers, shape (n,)."""
     return values[values > 0].astype(np.float32).view(np.uint32).astype(np.int64)
@@ -174,7 +188,7 @@ def _blocks(series: LightSeries) -> list[Block]:
 
 
 def _tell(series: LightSeries, dmsp: bool, progress: Progress) -> None:
-    progress.pushInfo("Taken for DMSP (0 to 63, saturation flagged)." if dmsp else "Taken for VIIRS radiance.")
+    progress.pushInfo("Taken for DMSP (0 to 63, saturation flagged)." if dmsp else "Taken for radiance, as of VIIRS.")
     if series.doubles:
         progress.pushInfo(
             f"More than one raster of {', '.join(map(month_name, series.doubles))}: each cell keeps the value with more "

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from osgeo import gdal
 
-from .alignment import align_rasters
+from .alignment import align_rasters, places_in, resampling_for
 from .errors import InputError
 from .grid import Block, Grid
 from .progress import Part, Progress, stop_if_cancelled
@@ -59,10 +59,10 @@ def terrain_factors(dem_path: str, grid_path: str, smoothing: float, output: str
                 f"The DEM's projection distorts areas by {error:.0%}, so slopes are off by about {abs(error) / 2:.0%}. Give the "
                 "DEM in degrees or in a projection made for the region."
             )
-        window, coarse = _window(template, dem, _radius(smoothing) + 3)
+        window = _window(template, dem, _radius(smoothing) + 3)
         native = str(Path(folder) / f"{Path(dem_path.split('|')[0]).stem or 'DEM'}.tif")
         _write_native(dem, window, smoothing, native, Part(progress, 0, 70))
-        method = "bilinear" if coarse else "average"
+        method = resampling_for(dem.path, grid_path, "DEM")
         align_rasters([native], grid_path, method, TERRAIN, output, Part(progress, 70, 100), role="DEM")
     return method
 
@@ -173,16 +173,14 @@ def _north_up(path: str, folder: str) -> Raster:
     return Raster(turned, "DEM")
 
 
-def _window(template: Raster, dem: Raster, margin: int) -> tuple[Block, bool]:
-    """The part of the DEM under the grid and `margin` cells around it, and whether its cells are larger than the grid's."""
+def _window(template: Raster, dem: Raster, margin: int) -> Block:
+    """The part of the DEM under the grid and `margin` cells around it."""
     grid = template.grid
     try:
         with quiet_gdal():
             transformer = gdal.Transformer(template.dataset, dem.dataset, [])
             cols, rows = np.meshgrid(np.linspace(0, grid.cols, _LATTICE + 1), np.linspace(0, grid.rows, _LATTICE + 1))
-            found = _transformed(transformer, np.column_stack([cols.ravel(), rows.ravel()]))
-            col, row = grid.cols / 2, grid.rows / 2
-            steps = np.diff(_transformed(transformer, np.array([[col + 1, row], [col, row], [col, row + 1]])), axis=0)
+            found = places_in(transformer, np.column_stack([cols.ravel(), rows.ravel()]))
     except RuntimeError:
         raise InputError(f"DEM: there is no way from the CRS of '{Path(dem.path).name}' to the grid's. Check both.") from None
     found = found[np.isfinite(found).all(axis=1)]
@@ -192,14 +190,8 @@ def _window(template: Raster, dem: Raster, margin: int) -> tuple[Block, bool]:
         west, north = (max(math.floor(edge), 0) for edge in low - spare)
         east, south = (min(math.ceil(edge), most) for edge, most in zip(high + spare, (dem.grid.cols, dem.grid.rows)))
         if east > west and south > north:
-            return Block(north, west, south - north, east - west), bool((np.hypot(*steps.T) < 1).all())
+            return Block(north, west, south - north, east - west)
     raise InputError(f"DEM: '{Path(dem.path).name}' does not reach the grid: it lies elsewhere. Check its CRS and extent.")
-
-
-def _transformed(transformer: gdal.Transformer, points: np.ndarray) -> np.ndarray:
-    """Columns and rows of the DEM, shape (n, 2), NaN where the projection knows no place."""
-    found, fine = transformer.TransformPoints(0, [tuple(map(float, p)) for p in points])
-    return np.where(np.array(fine, bool)[:, None], np.array(found)[:, :2], np.nan)
 
 
 def _write_native(dem: Raster, window: Block, smoothing: float, path: str, progress: Progress) -> None:

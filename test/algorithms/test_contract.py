@@ -21,7 +21,11 @@ def with_ending(ending):
 TOOLS = {
     "creategrid": ("preparation", ["UNITS", "CELL_SIZE", "TARGET_CRS", "OUTPUT"], ["OUTPUT"]),
     "alignfactors": ("preparation", ["RASTERS", "GRID", "RESAMPLING", "NAMES", "OUTPUT"], ["OUTPUT", "BANDS"]),
-    "landusefractions": ("preparation", ["INPUT", "GRID", "CLASSES", "PRESET", "OUTPUT"], ["OUTPUT", "BANDS"]),
+    "landusefractions": (
+        "preparation",
+        ["INPUT", "GRID", "CLASSES", "PRESET", "UNINHABITED", "OUTPUT", "MASK"],
+        ["OUTPUT", "MASK", "BANDS"],
+    ),
     "cleannightlights": (
         "preparation",
         ["INPUT", "CLOUD_FREE_COUNTS", "MIN_COUNT", "CAP_PERCENTILE", "SENSOR", "OUTPUT", "FLAGS"],
@@ -32,7 +36,7 @@ TOOLS = {
         ["INPUT", "GRID", "CATEGORY", "CATEGORIES", "RADIUS", "OUTPUT"],
         ["OUTPUT", "BANDS", "POINTS", "POINTS_LEFT_OUT"],
     ),
-    "stackfactors": ("preparation", ["RASTERS", "OUTPUT"], ["OUTPUT", "BANDS"]),
+    "stackfactors": ("preparation", ["RASTERS", "KEEP", "NAMES", "OUTPUT"], ["OUTPUT", "BANDS"]),
     "distancetofeatures": ("preparation", ["INPUT", "GRID", "MAX_DISTANCE", "OUTPUT"], ["OUTPUT"]),
     "terrain": ("preparation", ["DEM", "GRID", "SMOOTHING", "OUTPUT"], ["OUTPUT"]),
     "unitfactors": ("preparation", [*DATA, "OUTPUT"], ["OUTPUT", "UNIT_COUNT", "FACTOR_COUNT"]),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from osgeo import gdal, osr
-from statgrid.spatial.alignment import align_rasters, create_grid, stack_rasters
+from statgrid.spatial.alignment import align_rasters, create_grid, resampling_for, stack_rasters
 from statgrid.spatial.errors import Cancelled, InputError
 from statgrid.spatial.grid import Grid
 from statgrid.spatial.progress import Silent
@@ -298,3 +298,43 @@ def test_stacking_keeps_order_names_units_and_gaps(world):
     stack = Raster(world.path("s.tif"))
     assert (stack.names, stack.units) == (["x", "one", "one 2"], ["", "", "m"])
     np.testing.assert_array_equal(values_of(stack.path), [[[3, 4]], [[5, 6]], [[1, np.nan]]])
+
+
+def test_stacking_keeps_chosen_bands_under_new_names(world):
+    one = world.raster("one", [[1, 2]], names=["distance"], unit="m")
+    two = world.raster("two", [[[3, 4]], [[5, 6]]], names=["slope", "distance"])
+    names = stack_rasters([one, two], world.path("s.tif"), Silent(), ["distance 2", "distance"], ["to roads", "to rivers"])
+    assert names == ["to roads", "to rivers"]
+    stack = Raster(world.path("s.tif"))
+    assert (stack.names, stack.units) == (names, ["", "m"])
+    np.testing.assert_array_equal(values_of(stack.path), [[[5, 6]], [[1, 2]]])
+
+
+@pytest.mark.parametrize(
+    ("keep", "names", "words"),
+    [
+        (["height"], [], r"KEEP: there is no factor 'height'. The rasters hold: slope, aspect"),
+        (["slope", "slope"], [], "KEEP names a factor twice"),
+        (["slope"], ["a", "b"], r"NAMES lists 2 name.s. for 1 band.s.: slope"),
+    ],
+)
+def test_names_that_do_not_fit_are_told(world, keep, names, words):
+    path = world.raster("terrain", np.ones((2, 2, 2)), names=["slope", "aspect"])
+    with pytest.raises(InputError, match=words):
+        stack_rasters([path], world.path("s.tif"), Silent(), keep, names)
+    assert not (world.folder / "s.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("cell", "method"), [(100.0, "average"), (999.0, "average"), (1500.0, "bilinear"), (30_000.0, "bilinear")]
+)
+def test_a_coarse_raster_is_interpolated_and_a_fine_one_averaged(world, cell, method):
+    grid = world.raster("grid", np.ones((4, 4)))
+    assert resampling_for(world.raster("light", np.ones((2, 2)), cell=cell), grid, "LIGHT") == method
+
+
+def test_resampling_is_chosen_across_coordinate_systems(world):
+    grid = world.raster("grid", np.ones((4, 4)))  # 1 km, at 50° north
+    fine = world.raster("fine", np.ones((20, 20)), epsg=4326, origin=(9.9, 50.1), transform=(9.9, 0.004, 0, 50.1, 0, -0.004))
+    coarse = world.raster("coarse", np.ones((20, 20)), epsg=4326, transform=(9.0, 0.1, 0, 51.0, 0, -0.1))
+    assert [resampling_for(path, grid, "LIGHT") for path in (fine, coarse)] == ["average", "bilinear"]

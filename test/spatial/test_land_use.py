@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 from statgrid.spatial.errors import Cancelled, InputError
-from statgrid.spatial.land_use import ClassTable, land_use_fractions
+from statgrid.spatial.land_use import ClassTable, Habitable, land_use_fractions
 from statgrid.spatial.land_use_legends import LEGENDS
 from statgrid.spatial.progress import Silent
 from statgrid.spatial.raster import Raster
@@ -224,3 +224,33 @@ def test_corine_in_both_codings():
     assert {table.names[table.codes[c]] for c in (111, 142, 1, 11)} == {"artificial"}
     assert all(table.codes[code] == code // 100 - 1 for code in level_3)
     assert set(range(1, 45)) <= set(table.codes)
+
+
+# The habitable share
+
+
+def test_the_habitable_share_leaves_out_water(world):
+    path = codes(world, [[1, 1, 3, 3], [3, 2, 3, 3], [2, 2, 0, 0], [2, 3, 0, 0]], nodata=0)
+    grid = world.raster("grid", np.ones((2, 2)))
+    mask = world.path("mask.tif")
+    rows = [("town", "1"), ("field", "2"), ("lake", "3")]
+    land_use_fractions(path, grid, rows, world.path("f.tif"), Silent(), Habitable(mask, ["lake"]))
+    raster = Raster(mask)
+    assert raster.names == ["habitable"]
+    np.testing.assert_array_equal(raster.read(next(raster.grid.blocks()))[0], [[0.75, 0], [0.75, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("uninhabited", "words"),
+    [
+        (["river"], "UNINHABITED: there is no class 'river'. The classes are: town, field"),
+        (["town", "field"], "lists all classes"),
+    ],
+)
+def test_uninhabited_classes_that_cannot_be_used_are_told(world, uninhabited, words):
+    path, grid = codes(world, np.ones((4, 4))), world.raster("grid", np.ones((2, 2)))
+    habitable = Habitable(world.path("mask.tif"), uninhabited)
+    with pytest.raises(InputError, match=words):
+        land_use_fractions(path, grid, TOWN_AND_FIELD, world.path("f.tif"), Silent(), habitable)
+    assert not list(world.folder.glob("*mask*"))
+    assert not list(world.folder.glob("f.tif"))

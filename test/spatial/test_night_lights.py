@@ -149,6 +149,16 @@ def test_dmsp_is_flagged_and_not_cut(world):
     assert np.isnan(done.cap)
 
 
+def test_bytes_above_six_bits_are_no_dmsp(world):
+    progress = Silent()
+    values, flags, _ = clean(
+        world, series(world, [[63, 10], [5, 200]], kind=gdal.GDT_Byte), cap_percentile=100, progress=progress
+    )
+    assert values.tolist() == [[63, 5], [10, 200]]
+    assert not flags.any()
+    assert any("Taken for radiance" in text for text in progress.infos)
+
+
 def test_one_raster_without_a_month_is_cleaned_only(world):
     values, _, done = clean(world, series(world, [[-1], [3], [-9999]], ["annual"]), cap_percentile=100)
     assert done.names == ["annual"]
