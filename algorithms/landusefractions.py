@@ -13,8 +13,9 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
+from ..spatial.class_table import ClassTable
 from ..spatial.errors import InputError
-from ..spatial.land_use import ClassTable, Habitable, land_use_fractions
+from ..spatial.land_use import Habitable, land_use_fractions
 from ..spatial.land_use_legends import LEGENDS
 from .base import StatGridAlgorithm
 from .inputs import listed, raster_path, require_geotiff, table_cells

@@ -26,6 +26,12 @@ class Block:
         """The block's rows and columns in an array of the whole grid."""
         return slice(self.row, self.row + self.rows), slice(self.col, self.col + self.cols)
 
+    def tiles(self, rows: int, cols: int) -> Iterator["Block"]:
+        """Walk the block in blocks of at most `rows` × `cols` cells, row by row."""
+        for row in range(self.row, self.row + self.rows, rows):
+            for col in range(self.col, self.col + self.cols, cols):
+                yield Block(row, col, min(rows, self.row + self.rows - row), min(cols, self.col + self.cols - col))
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from osgeo import gdal
+from statgrid.spatial.class_table import ClassTable
 from statgrid.spatial.errors import Cancelled, InputError
-from statgrid.spatial.land_use import ClassTable, Habitable, land_use_fractions
+from statgrid.spatial.land_use import Habitable, land_use_fractions
 from statgrid.spatial.land_use_legends import LEGENDS
 from statgrid.spatial.progress import Silent
 from statgrid.spatial.raster import Raster
@@ -177,7 +178,7 @@ def test_like_a_naive_loop(world, cell, count, dx, dy):
 def test_tiles_and_blocks_leave_no_seam(world, monkeypatch):
     path = codes(world, np.random.default_rng(4).integers(1, 4, (90, 90)), cell=130.0)
     whole = fractions(world, path, TOWN_AND_FIELD, size=11)
-    monkeypatch.setattr("statgrid.spatial.land_use._tile", lambda *_: (17, 23))
+    monkeypatch.setattr("statgrid.spatial.overlap._tile", lambda *_: (17, 23))
     monkeypatch.setattr("statgrid.spatial.land_use._BLOCK", 5)
     assert fractions(world, path, TOWN_AND_FIELD, size=11) == pytest.approx(whole, abs=1e-6)
 

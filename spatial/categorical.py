@@ -1,0 +1,76 @@
+"""Categorical rasters: whole-number codes, read as they are."""
+
+import math
+from typing import Optional
+
+import numpy as np
+
+from .errors import InputError
+from .grid import Block
+from .progress import Progress, stop_if_cancelled
+from .raster import Raster
+
+MAX_CLASSES = 255  # more different codes than this are no categories
+_SCAN = 2048  # cells a side of a block in which only codes are looked up
+
+
+class CategoricalRaster:
+    """The first band of a raster of whole-number codes, read as they are.
+
+    Raises:
+        InputError: It cannot be opened, lacks a CRS, or is rotated.
+    """
+
+    def __init__(self, path: str, role: str):
+        self.raster, self.role = Raster(path, role), role
+        self.grid = self.raster.grid
+
+    def read(self, block: Block) -> tuple[np.ndarray, Optional[np.ndarray]]:
+        """Codes of a block as whole numbers, and where they are valid (None: everywhere), both of shape (rows, cols).
+
+        Raises:
+            InputError: The file is damaged, or a value is no whole number.
+        """
+        raw, nodata = self.raster.read_raw(block), self.raster.nodata[0]
+        if raw.dtype.kind in "iu":
+            return raw, None if nodata is None else raw != nodata
+        valid = np.isfinite(raw)
+        if nodata is not None and not math.isnan(nodata):
+            valid &= raw != np.asarray(nodata).astype(raw.dtype)
+        whole = np.where(valid, raw, 0)
+        codes = whole.astype(np.int64)
+        if (codes != whole).any():
+            value = whole[codes != whole].flat[0]
+            raise InputError(
+                f"{self.role}: '{self.raster.path}' holds {value:g}, which is no class code. "
+                "Choose a categorical raster (whole numbers)."
+            )
+        return codes, valid
+
+    def histogram(self, block: Block) -> dict[int, int]:
+        """How often each code occurs in a block."""
+        codes, valid = self.read(block)
+        codes = codes.ravel() if valid is None else codes[valid]
+        if codes.dtype == np.uint8:
+            counts = np.bincount(codes, minlength=256)
+            return {int(c): int(counts[c]) for c in np.flatnonzero(counts)}
+        return dict(zip(*(part.tolist() for part in np.unique(codes, return_counts=True))))
+
+    def codes(self, window: Block, progress: Progress) -> list[int]:
+        """All codes in a window, ascending.
+
+        Raises:
+            InputError: There are more than make sense as classes.
+        """
+        found: set[int] = set()
+        blocks = list(window.tiles(_SCAN, _SCAN))
+        for number, block in enumerate(blocks):
+            stop_if_cancelled(progress)
+            found.update(self.histogram(block))
+            if len(found) > MAX_CLASSES:
+                raise InputError(
+                    f"{self.role}: '{self.raster.path}' holds more than {MAX_CLASSES} different codes. "
+                    "Choose a categorical raster, or gather its codes into classes with CLASSES."
+                )
+            progress.setProgress(100 * (number + 1) / len(blocks))
+        return sorted(found)
