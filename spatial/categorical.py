@@ -4,25 +4,32 @@ import math
 from typing import Optional
 
 import numpy as np
+from osgeo import gdal
 
 from .errors import InputError
 from .grid import Block
 from .progress import Progress, stop_if_cancelled
-from .raster import Raster
+from .raster import Raster, open_raster
 
 MAX_CLASSES = 255  # more different codes than this are no categories
 _SCAN = 2048  # cells a side of a block in which only codes are looked up
 
 
 class CategoricalRaster:
-    """The first band of a raster of whole-number codes, read as they are.
+    """The first band of a raster of whole-number codes, read as they are; one stored south-up is read from its last row.
+
+    Attributes:
+        grid: Its cells, north-up.
 
     Raises:
         InputError: It cannot be opened, lacks a CRS, or is rotated.
     """
 
     def __init__(self, path: str, role: str):
-        self.raster, self.role = Raster(path, role), role
+        upright = _upright(path, role)
+        self.role, self.turned = role, upright is not None
+        self.raster = Raster(upright or path, role)
+        self.raster.path = path  # as the user knows it
         self.grid = self.raster.grid
 
     def read(self, block: Block) -> tuple[np.ndarray, Optional[np.ndarray]]:
@@ -31,7 +38,7 @@ class CategoricalRaster:
         Raises:
             InputError: The file is damaged, or a value is no whole number.
         """
-        raw, nodata = self.raster.read_raw(block), self.raster.nodata[0]
+        raw, nodata = self._read_raw(block), self.raster.nodata[0]
         if raw.dtype.kind in "iu":
             return raw, None if nodata is None else raw != nodata
         valid = np.isfinite(raw)
@@ -46,6 +53,12 @@ class CategoricalRaster:
                 "Choose a categorical raster (whole numbers)."
             )
         return codes, valid
+
+    def _read_raw(self, block: Block) -> np.ndarray:
+        if not self.turned:
+            return self.raster.read_raw(block)
+        below = self.grid.rows - block.row - block.rows
+        return self.raster.read_raw(Block(below, block.col, block.rows, block.cols))[::-1]
 
     def histogram(self, block: Block) -> dict[int, int]:
         """How often each code occurs in a block."""
@@ -74,3 +87,14 @@ class CategoricalRaster:
                 )
             progress.setProgress(100 * (number + 1) / len(blocks))
         return sorted(found)
+
+
+def _upright(path: str, role: str) -> Optional[str]:
+    """A south-up raster as a virtual one that claims to be north-up, its rows still from south to north; None for all others."""
+    source = open_raster(path, role)
+    west, width, turn, south, tilt, height = source.GetGeoTransform(can_return_null=True) or (0, 0, 0, 0, 0, 0)
+    if turn or tilt or width <= 0 or height <= 0 or not source.GetProjection():
+        return None
+    copy = gdal.Translate("", source, format="VRT")
+    copy.SetGeoTransform((west, width, 0.0, south + source.RasterYSize * height, 0.0, -height))
+    return str(copy.GetMetadata("xml:VRT")[0])

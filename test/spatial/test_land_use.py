@@ -151,6 +151,19 @@ def test_a_class_may_have_several_rows_and_negative_codes():
     assert table.codes == {-3: 0, -2: 0, -1: 0, 5: 1, 6: 1, 7: 1, 9: 0}
 
 
+def test_a_map_stored_south_up(world):
+    values = [[1, 2, 1, 1], [3, 2, 1, 1], [2, 2, 3, 7], [1, 1, 3, 3]]
+    south_up = codes(world, values[::-1], transform=(world.west, 500.0, 0, world.north - 2000, 0, 500.0), nodata=7)
+    shares = fractions(world, south_up, TOWN_AND_FIELD)
+    assert shares[0].tolist() == [[0.25, 1], [0.5, 0]]
+    assert shares[1].tolist() == [[0.75, 0], [0.5, 1]]
+
+
+def test_a_rotated_map_is_refused(world):
+    with pytest.raises(InputError, match=r"INPUT .*rotated.*Align factors"):
+        fractions(world, codes(world, np.ones((4, 4)), transform=(world.west, 450.0, 150.0, world.north, 150.0, -450.0)))
+
+
 # Against other ways to compute it
 
 
