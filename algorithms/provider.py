@@ -16,6 +16,7 @@ from .landusefractions import LandUseFractions
 from .pointdensity import PointDensity
 from .predictgrid import PredictGrid
 from .spatializepopulation import SpatializePopulation
+from .splitclassbylights import SplitClassByLights
 from .stackfactors import StackFactors
 from .terrain import Terrain
 from .trainmodel import TrainModel
@@ -24,8 +25,9 @@ from .unitfactors import UnitFactors
 ALGORITHMS: tuple[Any, ...] = (
     CreateGrid,
     AlignFactors,
-    LandUseFractions,
     CleanNightLights,
+    SplitClassByLights,
+    LandUseFractions,
     PointDensity,
     DistanceToFeatures,
     Terrain,

@@ -68,3 +68,8 @@ def listed_codes(text: str, role: str, owner: str = "") -> Iterator[int]:
         if last < first or last - first > MAX_CODES:
             raise InputError(f"{role}: '{match[0]}'{owner} is no usable range. Write the lower code first, e.g. 111-142.")
         yield from range(first, last + 1)
+
+
+def named_codes(codes: Sequence[int]) -> str:
+    """Codes in words, the first twenty of them: 'code(s) 1, 2, 3'; empty without any."""
+    return f"code(s) {', '.join(map(str, codes[:20]))}{' …' if len(codes) > 20 else ''}" if codes else ""

@@ -9,7 +9,7 @@ from typing import Optional, Union
 import numpy as np
 
 from .categorical import CategoricalRaster
-from .class_table import ClassTable
+from .class_table import ClassTable, named_codes
 from .errors import InputError
 from .files import staged
 from .grid import Block
@@ -125,16 +125,12 @@ def land_use_fractions(
                     writer.write(block, np.where(total > 0, wanted.transpose(2, 0, 1) / total, np.nan))
             share.setProgress(100)
         if land == 0:
-            seen = f" It holds {_listed(sorted(count.missing))}." if count.missing else ""
+            seen = f" It holds {named_codes(sorted(count.missing))}." if count.missing else ""
             raise InputError(
                 f"INPUT: '{path}' has no cell of a listed class on the grid.{seen} Check CLASSES, its CRS and extent."
             )
     _warn_of_missing(count.missing, land, progress)
     return list(table.names)
-
-
-def _listed(codes: Sequence[int]) -> str:
-    return f"code(s) {', '.join(map(str, codes[:20]))}{' …' if len(codes) > 20 else ''}"
 
 
 def _warn_of_missing(missing: dict[int, float], land: float, progress: Progress) -> None:

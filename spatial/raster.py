@@ -14,6 +14,7 @@ from .files import put_in_place, temporary_name
 from .grid import Block, Grid
 
 NODATA = -9999.0
+KINDS = {"float32": gdal.GDT_Float32, "int16": gdal.GDT_Int16, "int32": gdal.GDT_Int32}
 _CREATION_OPTIONS = ["TILED=YES", "COMPRESS=DEFLATE", "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS"]
 
 
@@ -166,19 +167,21 @@ class RasterLayout:
         names: Band descriptions, one a band.
         units: Unit of each band, or one for all.
         metadata: Items kept in the file, e.g. STATGRID_METHOD, so that a grid tells where it came from.
+        kind: Type of the values, one of `KINDS`.
     """
 
     grid: Grid
     names: Sequence[str]
     units: Sequence[str] = ("",)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "float32"
 
 
 class RasterWriter:
     """Writes a GeoTIFF under a temporary name and renames it at the end.
 
-    Float32, tiled, DEFLATE with predictor, nodata −9999. As a context manager: an error or cancel inside removes the unfinished
-    file and leaves an earlier one of the same name untouched.
+    Float32 unless the layout says otherwise, tiled, DEFLATE with predictor, nodata −9999. As a context manager: an error or
+    cancel inside removes the unfinished file and leaves an earlier one of the same name untouched.
 
     Raises:
         OutputError: The folder is missing, read-only or full.
@@ -188,11 +191,12 @@ class RasterWriter:
         self.path, self.layout = str(path), layout
         self.part = temporary_name(self.path)
         grid = layout.grid
+        predictor = "PREDICTOR=3" if layout.kind == "float32" else "PREDICTOR=2"
         try:
             with quiet_gdal():
                 self.dataset = gdal.GetDriverByName("GTiff").Create(
-                    self.part, grid.cols, grid.rows, len(layout.names), gdal.GDT_Float32,
-                    [*_CREATION_OPTIONS, "PREDICTOR=3", "INTERLEAVE=BAND"],
+                    self.part, grid.cols, grid.rows, len(layout.names), KINDS[layout.kind],
+                    [*_CREATION_OPTIONS, predictor, "INTERLEAVE=BAND"],
                 )  # fmt: skip
         except RuntimeError:
             self.dataset = None
@@ -212,7 +216,7 @@ class RasterWriter:
         """Write one block, shape (bands, rows, cols) or (rows, cols); NaN becomes nodata."""
         values = values[None] if values.ndim == 2 else values
         for k, layer in enumerate(values):
-            filled = np.where(np.isnan(layer), NODATA, layer).astype(np.float32)
+            filled = np.where(np.isnan(layer), NODATA, layer).astype(self.layout.kind)
             band = self.dataset.GetRasterBand(first_band + k + 1)
             try:
                 failed = band.WriteArray(filled, block.col, block.row)

@@ -21,6 +21,11 @@ def with_ending(ending):
 TOOLS = {
     "creategrid": ("preparation", ["UNITS", "CELL_SIZE", "TARGET_CRS", "OUTPUT"], ["OUTPUT"]),
     "alignfactors": ("preparation", ["RASTERS", "GRID", "RESAMPLING", "NAMES", "OUTPUT"], ["OUTPUT", "BANDS"]),
+    "splitclassbylights": (
+        "preparation",
+        ["LANDUSE", "NIGHTLIGHTS", "URBAN_CODES", "METHOD", "CLASSES", "THRESHOLDS", "OUTPUT"],
+        ["OUTPUT", "THRESHOLDS_USED", "CLASS_COUNT"],
+    ),
     "landusefractions": (
         "preparation",
         ["INPUT", "GRID", "CLASSES", "PRESET", "UNINHABITED", "OUTPUT", "MASK"],
@@ -106,6 +111,8 @@ def test_defaults(tool):
         "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0, "RADIUS": 0,
         "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic",
     }  # fmt: skip
+    if tool.name() == "splitclassbylights":
+        wanted |= {"METHOD": "Jenks", "CLASSES": 2}
     defaults = {p.name(): p.defaultValue() for p in tool.parameterDefinitions() if p.name() in wanted}
     assert defaults == {name: value for name, value in wanted.items() if name in defaults}
 
