@@ -6,28 +6,23 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterMatrix,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
 )
 
-from ..spatial.class_table import ClassTable
-from ..spatial.errors import InputError
 from ..spatial.land_use import Habitable, land_use_fractions
 from ..spatial.land_use_legends import LEGENDS
+from . import land_use_classes
 from .base import StatGridAlgorithm
-from .inputs import listed, raster_path, require_geotiff, table_cells
-
-NO_PRESET = "none"
+from .inputs import listed, raster_path, require_geotiff
 
 
 class LandUseFractions(StatGridAlgorithm):
     """Counts the map's own cells: area of a class in a cell, divided by the area of all listed classes in it."""
 
-    INPUT, GRID, CLASSES, PRESET = "INPUT", "GRID", "CLASSES", "PRESET"
-    UNINHABITED, OUTPUT, MASK, BANDS = "UNINHABITED", "OUTPUT", "MASK", "BANDS"
+    INPUT, GRID, UNINHABITED = "INPUT", "GRID", "UNINHABITED"
+    OUTPUT, MASK, BANDS = "OUTPUT", "MASK", "BANDS"
 
     LABEL = "Land-use fractions"
     GROUP = "preparation"
@@ -48,18 +43,12 @@ class LandUseFractions(StatGridAlgorithm):
             QgsProcessingParameterRasterLayer(self.GRID, self.tr("Grid")),
             "The analysis grid, from 'Create grid'; any raster whose cells you want will do.",
         )
-        headers = [self.tr("Class name"), self.tr("Codes")]
-        self.add(
-            QgsProcessingParameterMatrix(self.CLASSES, self.tr("Classes"), 1, False, headers, optional=True),
+        land_use_classes.declare_table(
+            self,
             "Class names and their codes, e.g. urban and 111-142 (or 111;112). When empty, the preset is taken; without one, "
             "every code is a class of its own.",
         )
-        self.add(
-            QgsProcessingParameterEnum(
-                self.PRESET, self.tr("Preset"), [NO_PRESET, *LEGENDS], defaultValue=NO_PRESET, usesStaticStrings=True
-            ),
-            "The classes of a well-known map, instead of a table.",
-        )
+        land_use_classes.declare_preset(self, "The classes of a well-known map, instead of a table.")
         self.add(
             QgsProcessingParameterString(self.UNINHABITED, self.tr("Uninhabited classes"), optional=True),
             "Names of the classes that no one lives on, separated by commas, e.g. water, snow and ice; for the habitable share.",
@@ -77,7 +66,7 @@ class LandUseFractions(StatGridAlgorithm):
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         raster_path(self, parameters, self.INPUT, context)
         raster_path(self, parameters, self.GRID, context)
-        ClassTable.of(self._rows(parameters, context))
+        self._rows(parameters, context)
         require_geotiff(self, parameters, self.OUTPUT, context)
         require_geotiff(self, parameters, self.MASK, context)
 
@@ -96,13 +85,6 @@ class LandUseFractions(StatGridAlgorithm):
         return {self.OUTPUT: output, **({self.MASK: mask} if mask else {}), self.BANDS: len(names)}
 
     def _rows(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[tuple[str, str]]:
-        """Class name and codes of each class, from the table or the preset; none for a class per code."""
-        cells = table_cells(self, parameters, self.CLASSES, context)
-        preset = self.parameterAsEnumString(parameters, self.PRESET, context)
-        if cells and preset in LEGENDS:
-            raise InputError(
-                f"CLASSES and PRESET '{preset}' are both given. Leave CLASSES empty, or set PRESET to '{NO_PRESET}'."
-            )
-        if len(cells) % 2:
-            raise InputError("CLASSES holds an odd number of entries. Give a class name and its codes in turn: urban, 111-142.")
-        return list(zip(cells[::2], cells[1::2])) or list(LEGENDS.get(preset, ()))
+        """Class name and codes of each class, from the table or the legend; none for a class per code."""
+        legend, rows = land_use_classes.chosen(self, parameters, context)
+        return rows or list(LEGENDS.get(legend, ()))

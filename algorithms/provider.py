@@ -2,13 +2,20 @@
 
 from typing import Any
 
-from qgis.core import QgsApplication, QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingProvider,
+)
 from qgis.PyQt.QtGui import QIcon
 
 from .adjusttototals import AdjustToTotals
 from .alignfactors import AlignFactors
 from .assessaccuracy import AssessAccuracy
 from .base import GROUPS, ROOT
+from .buildfactors import BuildFactors
 from .cleannightlights import CleanNightLights
 from .creategrid import CreateGrid
 from .distancetofeatures import DistanceToFeatures
@@ -32,6 +39,7 @@ ALGORITHMS: tuple[Any, ...] = (
     DistanceToFeatures,
     Terrain,
     StackFactors,
+    BuildFactors,
     UnitFactors,
     TrainModel,
     PredictGrid,
@@ -42,7 +50,29 @@ ALGORITHMS: tuple[Any, ...] = (
 
 
 class ToolboxModel(QgsProcessingModelAlgorithm):
-    """A graphical model among the tools of its group: QGIS gives models no group id, and the group would be there twice."""
+    """A graphical model among the tools of its group, whose defaults hold without a dialog too.
+
+    QGIS gives models no group id, and the group would be there twice; and it forgets the defaults of a model's inputs.
+    """
+
+    def createInstance(self) -> "ToolboxModel":
+        copy = ToolboxModel()
+        copy.loadVariant(self.toVariant())
+        copy.setSourceFilePath(self.sourceFilePath())
+        return copy
+
+    def processAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        return dict(super().processAlgorithm(self._with_defaults(parameters), context, feedback))
+
+    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
+        fine, message = super().checkParameterValues(self._with_defaults(parameters), context)
+        return fine, message
+
+    def _with_defaults(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        inputs = [p for p in self.parameterDefinitions() if not p.isDestination() and p.defaultValue() is not None]
+        return {**{p.name(): p.defaultValue() for p in inputs}, **parameters}
 
     def groupId(self) -> str:
         return next((group for group, name in GROUPS.items() if name == self.group()), str(self.group()))

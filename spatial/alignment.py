@@ -14,6 +14,7 @@ from .grid import Grid, spatial_reference
 from .progress import Part, Progress, stop_if_cancelled
 from .raster import NODATA, Raster, RasterLayout, RasterWriter, open_raster, quiet_gdal, unique_names
 from .units import Units, read_units
+from .window import places_in
 
 RESAMPLING = ("nearest", "bilinear", "cubic", "average", "mode", "sum", "min", "max")
 MAX_CELLS = 4_000_000_000
@@ -209,12 +210,6 @@ def resampling_for(path: str, grid_path: str, role: str) -> str:
     except RuntimeError:
         raise InputError(f"{role}: there is no way from the CRS of '{Path(path).name}' to the grid's. Check both.") from None
     return "bilinear" if (np.hypot(*steps.T) < 1).all() else "average"
-
-
-def places_in(transformer: gdal.Transformer, points: np.ndarray) -> np.ndarray:
-    """Columns and rows in the other raster, shape (n, 2), NaN where a projection knows no place."""
-    found, fine = transformer.TransformPoints(0, [tuple(map(float, p)) for p in points])
-    return np.where(np.array(fine, bool)[:, None], np.array(found)[:, :2], np.nan)
 
 
 def stack_rasters(

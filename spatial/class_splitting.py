@@ -11,7 +11,7 @@ import numpy as np
 
 from .categorical import CategoricalRaster
 from .class_table import listed_codes, named_codes
-from .errors import InputError
+from .errors import InputError, NothingToSplitError
 from .grid import Block
 from .light_on_land import LightOnLand
 from .natural_breaks import equal_counts, limits, natural_breaks, otsu, otsu_bins
@@ -38,12 +38,14 @@ class SplitSettings:
         method: One of `METHODS`.
         classes: Light classes, 2 to `MOST_CLASSES`; with manual thresholds there are as many as these make.
         thresholds: For the manual method, ascending numbers as text, e.g. '10, 30'.
+        taken: Codes up to this one have a meaning already, whether or not the map holds them.
     """
 
     urban: str
     method: str = "Jenks"
     classes: int = 2
     thresholds: str = ""
+    taken: int = 0
 
     def urban_codes(self) -> np.ndarray:
         """The codes of urban land, shape (n,).
@@ -129,8 +131,8 @@ def split_class_by_lights(land_use: str, lights: str, settings: SplitSettings, o
         progress: Progress and cancel; warns of urban land without light and of empty classes.
 
     Raises:
-        InputError: Settings or rasters cannot be used, the map holds no urban code, no urban cell has light, or light does not
-            vary enough for the classes.
+        InputError: Settings or rasters cannot be used.
+        NothingToSplitError: The map holds no urban code, no urban cell has light, or light does not vary enough for the classes.
     """
     thresholds, urban = settings.manual_thresholds(), settings.urban_codes()
     land = CategoricalRaster(land_use, "LANDUSE")
@@ -144,7 +146,7 @@ def split_class_by_lights(land_use: str, lights: str, settings: SplitSettings, o
         values, counts = urban_light.histogram(Part(progress, 40, 60))
         thresholds = _thresholds(values, counts, settings)
     base = 1
-    while base <= urban_light.highest:
+    while base <= max(urban_light.highest, settings.taken):
         base *= 10
     classes = LightClasses([base + k + 1 for k in range(len(thresholds) + 1)], thresholds)
     kind = next((k for k, most in _LARGEST.items() if classes.codes[-1] <= most and urban_light.lowest >= -most), "")
@@ -170,12 +172,12 @@ def _require_urban_light(urban: UrbanLight, settings: SplitSettings, progress: P
     if not urban.cells:
         whole = Block(0, 0, land.grid.rows, land.grid.cols)
         held = land.codes(whole, Part(progress, 40, 40))
-        raise InputError(
+        raise NothingToSplitError(
             f"URBAN_CODES: LANDUSE holds none of '{settings.urban.strip()}'. It holds {named_codes(held) or 'no data'}."
             " Give the codes of urban land among them."
         )
     if not urban.lit:
-        raise InputError(
+        raise NothingToSplitError(
             f"NIGHTLIGHTS: '{Path(urban.light.path).name}' has no data on urban land: it lies elsewhere or is empty there. "
             "Check its CRS and extent."
         )
@@ -186,7 +188,7 @@ def _thresholds(values: np.ndarray, counts: np.ndarray, settings: SplitSettings)
     told_apart = len(np.unique(otsu_bins(values))) if settings.method == "Otsu" else len(values)
     if told_apart < settings.classes:
         shown = ", ".join(f"{v:g}" for v in values[:5]) + (" …" if len(values) > 5 else "")
-        raise InputError(
+        raise NothingToSplitError(
             f"NIGHTLIGHTS: light in urban land has only {told_apart} different value(s) ({shown}), too few for "
             f"{settings.classes} classes by METHOD '{settings.method}'. Lower CLASSES, or give light that varies."
         )

@@ -9,6 +9,10 @@ class InputError(StatGridError):
     """An input (layer, raster, field, number) cannot be used as it is."""
 
 
+class NothingToSplitError(InputError):
+    """A class of a map cannot be split: it is not there, or what should split it does not vary in it."""
+
+
 class OutputError(StatGridError):
     """A result cannot be written: folder missing, read-only or full."""
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from osgeo import gdal
 
-from .alignment import align_rasters, places_in, resampling_for
+from .alignment import align_rasters, resampling_for
 from .errors import InputError
 from .grid import Block, Grid
 from .progress import Part, Progress, stop_if_cancelled
 from .raster import Raster, RasterLayout, RasterWriter, open_raster, quiet_gdal
+from .window import window_under
 
 TERRAIN = ("elevation", "slope", "ruggedness")
 TERRAIN_UNITS = ("m", "degrees", "m")
@@ -23,7 +24,6 @@ MAX_SMOOTHING = 20.0  # cells
 LOWEST, HIGHEST = -12_000.0, 9_000.0  # metres; beyond lies no place on earth
 MAX_PLANE_AREA_ERROR = 0.05  # 5 % in area are 2.5 % in slope
 _METRES = {"ft": 0.3048, "foot": 0.3048, "feet": 0.3048, "us-ft": 1200 / 3937, "us survey foot": 1200 / 3937}
-_LATTICE = 32  # parts into which the grid's sides are cut to find its place in the DEM
 _NEIGHBOURS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
 
 
@@ -48,7 +48,6 @@ def terrain_factors(dem_path: str, grid_path: str, smoothing: float, output: str
         raise InputError(
             f"SMOOTHING is {smoothing:g}; it must be a number from 0 (none) to {MAX_SMOOTHING:g}, in cells of the DEM."
         )
-    template = Raster(grid_path, "GRID")
     with tempfile.TemporaryDirectory(prefix="statgrid-") as folder:
         dem = _north_up(dem_path, folder)
         if len(dem.names) > 1:
@@ -59,7 +58,7 @@ def terrain_factors(dem_path: str, grid_path: str, smoothing: float, output: str
                 f"The DEM's projection distorts areas by {error:.0%}, so slopes are off by about {abs(error) / 2:.0%}. Give the "
                 "DEM in degrees or in a projection made for the region."
             )
-        window = _window(template, dem, _radius(smoothing) + 3)
+        window = window_under(Raster(grid_path, "GRID"), dem, _radius(smoothing) + 3)
         native = str(Path(folder) / f"{Path(dem_path.split('|')[0]).stem or 'DEM'}.tif")
         _write_native(dem, window, smoothing, native, Part(progress, 0, 70))
         method = resampling_for(dem.path, grid_path, "DEM")
@@ -171,27 +170,6 @@ def _north_up(path: str, folder: str) -> Raster:
         raise InputError(f"DEM: '{path}' cannot be turned north-up. Warp it first (Raster > Projections > Warp).")
     warped = None  # written when closed
     return Raster(turned, "DEM")
-
-
-def _window(template: Raster, dem: Raster, margin: int) -> Block:
-    """The part of the DEM under the grid and `margin` cells around it."""
-    grid = template.grid
-    try:
-        with quiet_gdal():
-            transformer = gdal.Transformer(template.dataset, dem.dataset, [])
-            cols, rows = np.meshgrid(np.linspace(0, grid.cols, _LATTICE + 1), np.linspace(0, grid.rows, _LATTICE + 1))
-            found = places_in(transformer, np.column_stack([cols.ravel(), rows.ravel()]))
-    except RuntimeError:
-        raise InputError(f"DEM: there is no way from the CRS of '{Path(dem.path).name}' to the grid's. Check both.") from None
-    found = found[np.isfinite(found).all(axis=1)]
-    if found.size:
-        low, high = found.min(axis=0), found.max(axis=0)
-        spare = (high - low) / _LATTICE + margin  # what bulges between two points of the lattice
-        west, north = (max(math.floor(edge), 0) for edge in low - spare)
-        east, south = (min(math.ceil(edge), most) for edge, most in zip(high + spare, (dem.grid.cols, dem.grid.rows)))
-        if east > west and south > north:
-            return Block(north, west, south - north, east - west)
-    raise InputError(f"DEM: '{Path(dem.path).name}' does not reach the grid: it lies elsewhere. Check its CRS and extent.")
 
 
 def _write_native(dem: Raster, window: Block, smoothing: float, path: str, progress: Progress) -> None:

@@ -25,6 +25,12 @@ def region(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def raw(region, tmp_path_factory):
+    """Raw data of the region, by the names of `buildfactors`' parameters; only to be read."""
+    return region.raw(tmp_path_factory.mktemp("raw"))
+
+
+@pytest.fixture(scope="session")
 def provider(qgis_app, qgis_processing):
     """The provider as the plugin registers it."""
     from qgis.core import QgsApplication

@@ -150,6 +150,30 @@ class Region:
             for col in range(0, COLS, cols)
         ]
 
+    def raw(self, folder):
+        """Raw data as `buildfactors` takes them: CORINE codes and a DEM of 500 m, light of 1 km, points and lines."""
+        fine = (WEST, SIZE / 2, 0.0, NORTH, 0.0, -SIZE / 2)
+        codes = np.full((2 * ROWS, 2 * COLS), 312)
+        codes[:, :20] = 112
+        codes[:, 40:60] = 211
+        codes[:, 78:] = 523
+        slope = np.tile(100 + 10.0 * np.arange(2 * COLS), (2 * ROWS, 1))
+        light = np.zeros((ROWS, COLS))
+        light[:, :4], light[:, 4:10] = 40, 2
+        x, y = WEST + 20_500, NORTH - 15_500
+        lines = {
+            "rivers": f"LineString({x} {NORTH}, {x} {NORTH - 30_000})",
+            "roads": f"LineString({WEST} {y}, {WEST + 40_000} {y})",
+        }
+        points = [(f"Point({x} {y})", "school", 1.0), (f"Point({x + 90_000} {y})", "far away", 1.0)]
+        return {
+            "DEM": write_raster(folder / "dem.tif", slope, transform=fine),
+            "LANDUSE": write_raster(folder / "corine.tif", codes, transform=fine, kind=gdal.GDT_Int16),
+            "NIGHTLIGHTS": write_raster(folder / "light.tif", light),
+            "POINTS": write_units(folder / "points.gpkg", points),
+            **{name.upper(): write_units(folder / f"{name}.gpkg", [(line, name, 1.0)]) for name, line in lines.items()},
+        }
+
     def unit_layer(self):
         return added(QgsVectorLayer(self.units, "units", "ogr"))
 

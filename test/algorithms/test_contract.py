@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MEASURES = ["R2", "PEARSON_R2", "RMSE", "RELATIVE_RMSE", "MAE", "MAPE", "RTAE", "BIAS", "WITHIN_20_PERCENT", "COUNT"]
 TRAINING = ["VALIDATION_SHARE", "ITERATIONS", "LEARNING_RATE", "ENSEMBLE", "SEED"]
 CHAIN_FILES = ["OUTPUT", "OUTPUT_RAW", "OUTPUT_MODEL", "REPORT"]
+RAW = ["DEM", "LANDUSE", "PRESET", "NIGHTLIGHTS", "POINTS", "RIVERS", "ROADS"]
 DATA = ["UNITS", "POPULATION", "FACTORS", "MASK"]
 
 
@@ -44,6 +45,11 @@ TOOLS = {
     "stackfactors": ("preparation", ["RASTERS", "KEEP", "NAMES", "OUTPUT"], ["OUTPUT", "BANDS"]),
     "distancetofeatures": ("preparation", ["INPUT", "GRID", "MAX_DISTANCE", "OUTPUT"], ["OUTPUT"]),
     "terrain": ("preparation", ["DEM", "GRID", "SMOOTHING", "OUTPUT"], ["OUTPUT"]),
+    "buildfactors": (
+        "preparation",
+        ["UNITS", "CELL_SIZE", "TARGET_CRS", *RAW, "CLASSES", "RADIUS", "OUTPUT", "GRID", "MASK"],
+        ["OUTPUT", "GRID", "MASK", "BANDS"],
+    ),
     "unitfactors": ("preparation", [*DATA, "OUTPUT"], ["OUTPUT", "UNIT_COUNT", "FACTOR_COUNT"]),
     "trainmodel": (
         "population",
@@ -67,6 +73,7 @@ TOOLS = {
         [*CHAIN_FILES, "R2_TRAINING", "R2_VALIDATION", "MAX_RELATIVE_ERROR", "TOTAL", *MEASURES, *with_ending("_RAW")],
     ),
 }
+MODELS = ["Population tool by tool", "Population, raw data to grid", "Prepare factors (paper [1])"]
 GROUPS = {"preparation": "Data preparation", "population": "Population"}
 ADVANCED = {*TRAINING, "BAND", "ADD", "SMOOTHING"}
 
@@ -80,7 +87,7 @@ def test_the_provider_offers_these_tools_and_no_others(provider):
     assert provider.id() == "statgrid"
     assert provider.name() == "StatGrid"
     assert not provider.icon().isNull()
-    assert {a.name() for a in provider.algorithms()} == {*TOOLS, "Population tool by tool"}
+    assert {a.name() for a in provider.algorithms()} == {*TOOLS, *MODELS}
 
 
 def test_groups(tool):
@@ -100,7 +107,11 @@ def test_outputs(tool):
 def test_advanced_parameters(tool):
     flag = QgsProcessingParameterDefinition.Flag.FlagAdvanced
     advanced = {p.name() for p in tool.parameterDefinitions() if p.flags() & flag}
-    extra = {"spatializepopulation": {"WHOLE_PERSONS"}, "assessaccuracy": {"UNITS", "MASK"}}.get(tool.name(), set())
+    extra = {
+        "spatializepopulation": {"WHOLE_PERSONS"},
+        "assessaccuracy": {"UNITS", "MASK"},
+        "buildfactors": {"CLASSES", "RADIUS"},
+    }.get(tool.name(), set())
     assert advanced == (ADVANCED & set(TOOLS[tool.name()][1])) | extra
 
 
@@ -113,6 +124,8 @@ def test_defaults(tool):
     }  # fmt: skip
     if tool.name() == "splitclassbylights":
         wanted |= {"METHOD": "Jenks", "CLASSES": 2}
+    if tool.name() == "buildfactors":
+        wanted["RADIUS"] = 3000
     defaults = {p.name(): p.defaultValue() for p in tool.parameterDefinitions() if p.name() in wanted}
     assert defaults == {name: value for name, value in wanted.items() if name in defaults}
 

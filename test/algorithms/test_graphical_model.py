@@ -1,4 +1,4 @@
-"""The graphical model that chains the single tools: in the toolbox, and numbers flow through it."""
+"""The graphical models: in the toolbox, run without a window, and numbers flow through them."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qgis.core import QgsApplication, QgsProcessingModelAlgorithm
+from statgrid.spatial.raster import Raster
 from statgrid_test_region import read_raster, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -73,6 +74,64 @@ def test_a_bad_input_inside_the_model_is_told(region, provider, tmp_path):
     told = [*feedback.errors, str(caught.value)]  # where depends on QGIS's version
     assert any("POPULATION: field 'name' holds text" in text for text in told)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_raw_data_become_the_factors_of_paper_1(region, raw, provider, tmp_path):
+    sources = {name: raw[name] for name in ("DEM", "LANDUSE", "NIGHTLIGHTS", "POINTS", "RIVERS")}
+    outputs = {
+        "stackfactors:factors": str(tmp_path / "factors.tif"),
+        "landusefractions:mask": str(tmp_path / "mask.tif"),
+        "creategrid:grid": str(tmp_path / "grid.tif"),
+        "unitfactors:unit_table": str(tmp_path / "units.gpkg"),
+    }
+    given = {"UNITS": region.units, "POPULATION": "people", "TARGET_CRS": "EPSG:3035"}  # the rest by the model's own defaults
+    results = run("Prepare factors (paper [1])", {**given, **sources, **outputs})
+    assert results["stackfactors:BANDS"] == results["unitfactors:FACTOR_COUNT"] == 9
+    assert results["unitfactors:UNIT_COUNT"] == 12
+    assert results["splitclassbylights:THRESHOLDS_USED"] == "20"
+    stack = Raster(outputs["stackfactors:factors"])
+    assert stack.names[:5] == ["night light", "elevation", "slope", "urban dim", "urban bright"]
+    assert stack.names[5:] == ["cropland", "forest", "point density", "distance to rivers"]
+    row = read_raster(stack.path)[:, 15]
+    assert row[[0, 3, 4, 5, 6], 0].tolist() == [40, 0, 1, 0, 0]
+    assert row[6, [9, 10, 20]].tolist() == [0, 1, 0]
+    assert read_raster(outputs["landusefractions:mask"])[0, 0, [0, 39]].tolist() == [1, 0]
+
+
+def test_raw_data_become_a_population_grid(region, raw, provider, tmp_path):
+    outputs = {
+        "buildfactors:factors": str(tmp_path / "factors.tif"),
+        "buildfactors:mask": str(tmp_path / "mask.tif"),
+        "unitfactors:unit_table": str(tmp_path / "units.gpkg"),
+        "spatializepopulation:population": str(tmp_path / "people.tif"),
+        "spatializepopulation:report": str(tmp_path / "report.html"),
+    }
+    given = {
+        "UNITS": region.units,
+        "POPULATION": "people",
+        "TARGET_CRS": "EPSG:3035",
+        "PRESET": "CORINE level 1",
+        "ITERATIONS": 20,
+    }
+    check = {"REFERENCE": region.townships, "REFERENCE_FIELD": "people"}
+    results = run("Population, raw data to grid", {**raw, **given, **check, **outputs})
+    assert results["buildfactors:BANDS"] == 9
+    assert results["unitfactors:UNIT_COUNT"] == 12
+    assert results["spatializepopulation:COUNT"] == 48
+    assert results["spatializepopulation:TOTAL"] == pytest.approx(region.total, rel=1e-6)
+    people = read_raster(outputs["spatializepopulation:population"])[0]
+    assert np.nansum(people) == pytest.approx(region.total, rel=1e-6)
+    assert np.nansum(people[:, 39]) == 0  # the sea
+    assert Path(outputs["spatializepopulation:report"]).is_file()
+
+
+def test_two_sources_and_no_check_units_are_enough(region, raw, provider):
+    given = {"UNITS": region.units, "POPULATION": "people", "NIGHTLIGHTS": raw["NIGHTLIGHTS"], "ROADS": raw["ROADS"]}
+    model = QgsApplication.processingRegistry().algorithmById("statgrid:Population, raw data to grid")
+    outputs = {p.name(): "TEMPORARY_OUTPUT" for p in model.destinationParameterDefinitions()}
+    results = run("Population, raw data to grid", {**given, **outputs, "ITERATIONS": 5})
+    assert results["buildfactors:BANDS"] == 2
+    assert np.nansum(read_raster(results["spatializepopulation:population"])) == pytest.approx(region.total, rel=1e-6)
 
 
 def test_the_script_that_makes_it_makes_just_this(tmp_path):
