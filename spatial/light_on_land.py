@@ -84,7 +84,8 @@ def _cells_in_a_cell(light: gdal.Dataset, grid: Grid) -> float:
     west, north = transform[0] + (grid.cols // 2) * transform[1], transform[3] + (grid.rows // 2) * transform[5]
     middle.SetGeoTransform((west, transform[1], 0.0, north, 0.0, transform[5]))
     middle.SetProjection(grid.crs)
-    corners, fine = gdal.Transformer(middle, light, []).TransformPoints(0, [(0, 0), (1, 0), (0, 1)])
+    transformer = gdal.Transformer(middle, light, [])
+    corners, fine = transformer.TransformPoints(0, [(0, 0), (1, 0), (0, 1)]) if transformer else ([], [False])
     if not all(fine):
         return 0.0
     (x, y, _), (x1, y1, _), (x2, y2, _) = corners

@@ -86,6 +86,13 @@ def test_rasters_without_crs_are_refused(world):
         split(world, land(world, epsg=None), light(world))
 
 
+def test_light_that_cannot_be_reprojected_is_refused(world):
+    lights = light(world)
+    gdal.Open(lights, gdal.GA_Update).SetProjection('LOCAL_CS["somewhere",UNIT["metre",1]]')
+    with pytest.raises(InputError, match=r"NIGHTLIGHTS: .* cannot be reprojected to the land-use map"):
+        split(world, land(world), lights)
+
+
 def test_a_rotated_map_is_refused(world):
     turned = land(world, transform=(4e6, 900.0, 300.0, 3e6, 300.0, -900.0))
     with pytest.raises(InputError, match=r"LANDUSE .* rotated"):
