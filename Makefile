@@ -41,8 +41,8 @@ rhone-alpes: $(READY) ## Map the population of Rhone-Alpes: make rhone-alpes DAT
 sample: $(READY) ## Make the sample region anew
 	@$(PYTHON) scripts/make_sample.py
 
-benchmark: $(READY) ## Measure how fast training and prediction are here
-	@$(PYTHON) scripts/benchmark.py
+benchmark: $(READY) ## Measure speed and memory here, against alternatives (ARGS="--land-use-size 4000" for a smaller map)
+	@$(PYTHON) scripts/benchmark.py $(ARGS)
 
 test: $(READY) ## Run all tests under this system's QGIS (ARGS= goes to pytest)
 	@scripts/run_tests.sh $(PYTHON) $(ARGS)

@@ -178,7 +178,8 @@ def test_new_codes_lie_above_all_others(world, highest, first, kind):
     classes, codes = split(world, land(world, [[3, 3, highest]], kind=gdal.GDT_Int32), light(world, [[1, 5, 9]]), urban="3")
     assert classes.codes == [first, first + 1]
     assert codes.tolist() == [[first, first + 1, highest]]
-    assert gdal.Open(world.path("split.tif")).GetRasterBand(1).DataType == kind
+    dataset = gdal.Open(world.path("split.tif"))
+    assert dataset.GetRasterBand(1).DataType == kind
 
 
 def test_areas_in_degrees_are_those_on_the_ellipsoid(world):
