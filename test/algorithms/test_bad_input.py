@@ -511,6 +511,10 @@ def test_factors_in_another_order(region, model, tmp_path):
 RASTER_TOOLS = [
     "creategrid",
     "alignfactors",
+    "cleannightlights",
+    "splitclassbylights",
+    "landusefractions",
+    "pointdensity",
     "stackfactors",
     "distancetofeatures",
     "terrain",
@@ -521,19 +525,21 @@ RASTER_TOOLS = [
 
 
 @pytest.fixture
-def complete(region, model):
+def complete(region, model, tmp_path):
     """Inputs that suit every tool at once."""
+    points = write_units(tmp_path / "points.gpkg", [("Point(4001000 2999000)", "A", 1.0)])
     return {
         "UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "INPUT": region.truth, "GRID": region.mask,
         "RASTERS": [region.mask], "DEM": region.mask, "MODEL": str(model), "TARGET_CRS": "EPSG:3035", "ITERATIONS": 2,
-        "REFERENCE": region.townships,
+        "REFERENCE": region.townships, "LANDUSE": region.mask, "NIGHTLIGHTS": region.truth, "URBAN_CODES": "1",
+        "POINTS": points,
     }  # fmt: skip
 
 
 def parameters_of(tool, given):
     names = [p.name() for p in QgsApplication.processingRegistry().algorithmById(f"statgrid:{tool}").parameterDefinitions()]
     field = {"assessaccuracy": {"FIELD": "people"}, "spatializepopulation": {"REFERENCE_FIELD": "people"}}
-    field["distancetofeatures"] = {"INPUT": given["UNITS"]}
+    field |= {"distancetofeatures": {"INPUT": given["UNITS"]}, "pointdensity": {"INPUT": given["POINTS"]}}
     return {**{name: value for name, value in given.items() if name in names}, **field.get(tool, {})}
 
 

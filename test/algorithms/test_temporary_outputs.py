@@ -2,11 +2,18 @@
 
 import pytest
 from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingOutputLayerDefinition, QgsProject
-from statgrid_test_region import Feedback
+from statgrid_test_region import Feedback, write_units
 
 GRID = {"UNITS": "units", "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:32625"}
 CASES = {
     "creategrid": GRID,
+    "alignfactors": {"RASTERS": ["factors"], "GRID": "mask"},
+    "cleannightlights": {"INPUT": ["mask"]},
+    "splitclassbylights": {"LANDUSE": "truth", "NIGHTLIGHTS": "factors", "URBAN_CODES": "20-100000"},
+    "landusefractions": {"INPUT": "truth", "GRID": "mask", "CLASSES": "few,0-99,many,100-100000"},
+    "pointdensity": {"INPUT": "points", "GRID": "mask"},
+    "distancetofeatures": {"INPUT": "points", "GRID": "mask"},
+    "terrain": {"DEM": "factors", "GRID": "mask"},
     "stackfactors": {"RASTERS": ["factors"]},
     "adjusttototals": {"INPUT": "truth", "UNITS": "units", "POPULATION": "people"},
     "spatializepopulation": {"UNITS": "units", "POPULATION": "people", "FACTORS": "factors", "ITERATIONS": 5},
@@ -14,9 +21,11 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_one_layer_arrives(name, region, provider):
+def test_one_layer_arrives(name, region, provider, tmp_path):
+    points = write_units(tmp_path / "points.gpkg", [("Point(4001000 2999000)", "A", 1.0)])
+
     def value(given):
-        return getattr(region, given) if isinstance(given, str) and hasattr(region, given) else given
+        return points if given == "points" else getattr(region, given, given) if isinstance(given, str) else given
 
     parameters = {k: [value(x) for x in v] if isinstance(v, list) else value(v) for k, v in CASES[name].items()}
     wanted = QgsProcessingOutputLayerDefinition("TEMPORARY_OUTPUT", QgsProject.instance())
