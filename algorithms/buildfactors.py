@@ -102,7 +102,9 @@ class BuildFactors(StatGridAlgorithm):
             raster(self.LANDUSE, self.tr("Land use"), optional=True),
             "Categorical raster; it becomes shares of urban land and cropland, and the habitable share. Say which map it is.",
         )
-        land_use_classes.declare_preset(self, "Which map the land use is, so that its codes can be understood.")
+        land_use_classes.declare_preset(
+            self, self.tr("Legend of the land use"), "Which map the land use is, so that its codes can be understood."
+        )
         self.add(
             raster(self.NIGHTLIGHTS, self.tr("Night light"), optional=True),
             "Night-time light, one band, or a band per month whose mean is taken. Clouds aside it is cleaned as by 'Clean night "

@@ -20,12 +20,10 @@ def declare_table(tool: StatGridAlgorithm, help_text: str, advanced: bool = Fals
     tool.add(QgsProcessingParameterMatrix(CLASSES, tool.tr("Classes"), 1, False, headers, optional=True), help_text, advanced)
 
 
-def declare_preset(tool: StatGridAlgorithm, help_text: str) -> None:
+def declare_preset(tool: StatGridAlgorithm, label: str, help_text: str) -> None:
     """The choice of a legend."""
     options = [NO_PRESET, *LEGENDS]
-    tool.add(
-        QgsProcessingParameterEnum(PRESET, tool.tr("Legend"), options, defaultValue=NO_PRESET, usesStaticStrings=True), help_text
-    )
+    tool.add(QgsProcessingParameterEnum(PRESET, label, options, defaultValue=NO_PRESET, usesStaticStrings=True), help_text)
 
 
 def chosen(

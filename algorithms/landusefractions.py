@@ -48,7 +48,7 @@ class LandUseFractions(StatGridAlgorithm):
             "Class names and their codes, e.g. urban and 111-142 (or 111;112). When empty, the preset is taken; without one, "
             "every code is a class of its own.",
         )
-        land_use_classes.declare_preset(self, "The classes of a well-known map, instead of a table.")
+        land_use_classes.declare_preset(self, self.tr("Preset"), "The classes of a well-known map, instead of a table.")
         self.add(
             QgsProcessingParameterString(self.UNINHABITED, self.tr("Uninhabited classes"), optional=True),
             "Names of the classes that no one lives on, separated by commas, e.g. water, snow and ice; for the habitable share.",

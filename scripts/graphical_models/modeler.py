@@ -33,7 +33,7 @@ class Model:
     def __init__(self, name: str, group: str, description: str):
         self.algorithm = QgsProcessingModelAlgorithm(name, group)
         self.help = {"ALG_DESC": description}
-        self._rows = self._places = 0
+        self._inputs: list[str] = []
 
     def take(self, parameter: QgsProcessingParameterDefinition, text: str, advanced: bool = False) -> None:
         """Add an input, with its help."""
@@ -42,21 +42,26 @@ class Model:
         parameter.setHelp(text)
         self.help[parameter.name()] = text
         component = QgsProcessingModelParameter(parameter.name())
-        component.setPosition(QPointF(120, 80 + 90 * self._rows))
-        self._rows += 1
+        component.setPosition(_place(0, len(self._inputs)))
+        self._inputs.append(parameter.name())
         self.algorithm.addModelParameter(parameter, component)
 
     def run(
-        self, tool: str, label: str, sources: Mapping[str, Any], outputs: Mapping[str, tuple[str, str]], child: str = ""
+        self,
+        tool: str,
+        place: tuple[int, float],
+        label: str,
+        sources: Mapping[str, Any],
+        outputs: Mapping[str, tuple[str, str]],
+        child: str = "",
     ) -> str:
-        """Add a tool with its inputs and those outputs that leave the model; returns the child's id."""
+        """Add a tool at a column and row, with its inputs and those outputs that leave the model; returns the child's id."""
         identity = child or tool
-        self._places += 1
-        across, down = 120 + 260 * self._places, 170 + 60 * self._places
+        column, down = place
         box = QgsProcessingModelChildAlgorithm(f"statgrid:{tool}")
         box.setChildId(identity)
         box.setDescription(label)
-        box.setPosition(QPointF(across, down))
+        box.setPosition(_place(column, down))
         for parameter in QgsApplication.processingRegistry().algorithmById(f"statgrid:{tool}").parameterDefinitions():
             # A model counts no default as a value, so each is written down.
             if not parameter.isDestination() and parameter.defaultValue() is not None:
@@ -69,7 +74,7 @@ class Model:
             output = QgsProcessingModelOutput(key or name, title or name)
             output.setChildId(identity)
             output.setChildOutputName(name)
-            output.setPosition(QPointF(across, down + 160 + 60 * row))
+            output.setPosition(_place(column, down + 0.9 + 0.45 * row))
             output.setSize(QSizeF(200, 30))
             leaving[output.name()] = output
         box.setModelOutputs(leaving)
@@ -77,9 +82,14 @@ class Model:
         return identity
 
     def finished(self) -> QgsProcessingModelAlgorithm:
-        """The model with its help."""
+        """The model with its help, its inputs in the order in which they were taken."""
+        self.algorithm.setParameterOrder(self._inputs)
         self.algorithm.setHelpContent(self.help)
         return self.algorithm
+
+
+def _place(column: int, row: float) -> QPointF:
+    return QPointF(120 + 270 * column, 80 + 90 * row)
 
 
 def given(*names: str) -> dict[str, QgsProcessingModelChildParameterSource]:

@@ -35,16 +35,22 @@ def build() -> QgsProcessingModelAlgorithm:
     model.take(iterations, "Training steps over all units at once; 5000 in paper [1].", advanced=True)
 
     data = given("UNITS", "POPULATION", "FACTORS", "MASK")
-    model.run("unitfactors", "Unit factors", data, {})
+    model.run("unitfactors", (1, 1), "Unit factors", data, {})
     # The table's units flow on, so that table and model can be looked at together.
     training = {**data, "UNITS": made("unitfactors"), **given("ITERATIONS")}
     outputs = {"REPORT": ("training_report", "Training report"), "R2_TRAINING": NUMBER, "R2_VALIDATION": NUMBER}
-    model.run("trainmodel", "Train model", training, outputs)
-    model.run("predictgrid", "Predict grid", {"MODEL": made("trainmodel"), **given("FACTORS", "MASK")}, {})
+    model.run("trainmodel", (2, 1.7), "Train model", training, outputs)
+    model.run("predictgrid", (3, 2.4), "Predict grid", {"MODEL": made("trainmodel"), **given("FACTORS", "MASK")}, {})
     weights = {"INPUT": made("predictgrid"), **given("UNITS", "POPULATION", "MASK")}
     outputs = {"OUTPUT": ("population", "Population per cell"), "MAX_RELATIVE_ERROR": NUMBER, "TOTAL": NUMBER}
-    model.run("adjusttototals", "Adjust to totals", weights, outputs)
+    model.run("adjusttototals", (4, 3.1), "Adjust to totals", weights, outputs)
     check = {"INPUT": made("adjusttototals"), **given("UNITS", "REFERENCE"), "FIELD": given("REFERENCE_FIELD")["REFERENCE_FIELD"]}
     outputs = {"OUTPUT": ("check_units", "Check units with errors"), "REPORT": ("report", "Accuracy report")}
-    model.run("assessaccuracy", "Assess accuracy", check, {**outputs, **dict.fromkeys(("R2", "RTAE", "MAPE", "COUNT"), NUMBER)})
+    model.run(
+        "assessaccuracy",
+        (5, 3.8),
+        "Assess accuracy",
+        check,
+        {**outputs, **dict.fromkeys(("R2", "RTAE", "MAPE", "COUNT"), NUMBER)},
+    )
     return model.finished()

@@ -32,32 +32,32 @@ def build() -> QgsProcessingModelAlgorithm:
         "change a step. 'Build factors' does much the same in one run, with fewer choices.",
     )
     _take_inputs(model)
-    grid = model.run("creategrid", "Grid", given("UNITS", "CELL_SIZE", "TARGET_CRS"), {"OUTPUT": ("grid", "Grid")})
+    grid = model.run("creategrid", (1, 1), "Grid", given("UNITS", "CELL_SIZE", "TARGET_CRS"), {"OUTPUT": ("grid", "Grid")})
     on_grid = {"GRID": made(grid)}
-    light = model.run("cleannightlights", "Clean night light", {"INPUT": given("NIGHTLIGHTS")["NIGHTLIGHTS"]}, {})
+    light = model.run("cleannightlights", (1, 8), "Clean night light", {"INPUT": given("NIGHTLIGHTS")["NIGHTLIGHTS"]}, {})
     aligned = model.run(
-        "alignfactors", "Night light on the grid",
+        "alignfactors", (2, 9), "Night light on the grid",
         {"RASTERS": [made(light)], **on_grid, **given("RESAMPLING"), "NAMES": "night light"}, {},
     )  # fmt: skip
-    terrain = model.run("terrain", "Terrain", {**given("DEM"), **on_grid}, {})
+    terrain = model.run("terrain", (2, 4), "Terrain", {**given("DEM"), **on_grid}, {})
     split = model.run(
-        "splitclassbylights", "Urban land by light",
+        "splitclassbylights", (2, 6), "Urban land by light",
         {**given("LANDUSE", "URBAN_CODES"), "NIGHTLIGHTS": made(light)}, {"THRESHOLDS_USED": NUMBER},
     )  # fmt: skip
     fractions = {"INPUT": made(split), **on_grid, **given("CLASSES"), "UNINHABITED": "water"}
-    land = model.run("landusefractions", "Land-use fractions", fractions, {"MASK": ("mask", "Habitable share")})
-    points = model.run(
-        "pointdensity", "Point density", {"INPUT": Source.fromModelParameter("POINTS"), **on_grid, **given("RADIUS")}, {}
-    )
-    rivers = model.run("distancetofeatures", "Distance to rivers", {"INPUT": Source.fromModelParameter("RIVERS"), **on_grid}, {})
+    land = model.run("landusefractions", (3, 6), "Land-use fractions", fractions, {"MASK": ("mask", "Habitable share")})
+    density = {"INPUT": Source.fromModelParameter("POINTS"), **on_grid, **given("RADIUS")}
+    points = model.run("pointdensity", (2, 10.5), "Point density", density, {})
+    distance = {"INPUT": Source.fromModelParameter("RIVERS"), **on_grid}
+    rivers = model.run("distancetofeatures", (2, 12), "Distance to rivers", distance, {})
     stack = model.run(
-        "stackfactors", "Nine factors",
+        "stackfactors", (4, 6), "Nine factors",
         {"RASTERS": [made(child) for child in (aligned, terrain, land, points, rivers)], "KEEP": KEPT, "NAMES": NAMES},
         {"OUTPUT": ("factors", "Factor stack"), "BANDS": NUMBER},
     )  # fmt: skip
     table = {**given("UNITS", "POPULATION"), "FACTORS": made(stack), "MASK": made(land, "MASK")}
     outputs = {"OUTPUT": ("unit_table", "Units with factors"), "UNIT_COUNT": NUMBER, "FACTOR_COUNT": NUMBER}
-    model.run("unitfactors", "Unit factors", table, outputs)
+    model.run("unitfactors", (5, 2.5), "Unit factors", table, outputs)
     return model.finished()
 
 

@@ -27,14 +27,14 @@ def build() -> QgsProcessingModelAlgorithm:
     )
     _take_inputs(model)
     outputs = {"OUTPUT": ("factors", "Factor stack"), "MASK": ("mask", "Habitable share"), "BANDS": NUMBER}
-    factors = model.run("buildfactors", "Build factors", given("UNITS", "CELL_SIZE", "TARGET_CRS", *RAW), outputs)
+    factors = model.run("buildfactors", (1, 4), "Build factors", given("UNITS", "CELL_SIZE", "TARGET_CRS", *RAW), outputs)
     data = {**given("UNITS", "POPULATION"), "FACTORS": made(factors), "MASK": made(factors, "MASK")}
     outputs = {"OUTPUT": ("unit_table", "Units with factors"), "UNIT_COUNT": NUMBER, "FACTOR_COUNT": NUMBER}
-    model.run("unitfactors", "Unit factors", data, outputs)
+    model.run("unitfactors", (2, 1), "Unit factors", data, outputs)
     outputs = {"OUTPUT": ("population", "Population per cell"), "REPORT": ("report", "Report")}
     numbers = ("R2_TRAINING", "R2_VALIDATION", "MAX_RELATIVE_ERROR", "TOTAL", "R2", "RTAE", "COUNT")
     checked = {**data, **given("REFERENCE", "REFERENCE_FIELD", "ITERATIONS")}
-    model.run("spatializepopulation", "Spatialize population", checked, {**outputs, **dict.fromkeys(numbers, NUMBER)})
+    model.run("spatializepopulation", (2, 6), "Spatialize population", checked, {**outputs, **dict.fromkeys(numbers, NUMBER)})
     return model.finished()
 
 
