@@ -86,6 +86,17 @@ def test_rasters_without_crs_are_refused(world):
         split(world, land(world, epsg=None), light(world))
 
 
+@pytest.mark.parametrize("name", ["land", "light"])
+def test_a_truncated_file_is_told(world, name):
+    noise = np.random.default_rng(8).integers(1, 200, (300, 300))
+    paths = land(world, 111 + noise % 7), light(world, noise)
+    file = world.folder / f"{name}.tif"
+    file.write_bytes(file.read_bytes()[:20_000])
+    with pytest.raises(InputError, match=rf"{name}\.tif' cannot be read \(damaged or truncated file\?\)"):
+        split(world, *paths)
+    assert not (world.folder / "split.tif").exists()
+
+
 def test_light_that_cannot_be_reprojected_is_refused(world):
     lights = light(world)
     gdal.Open(lights, gdal.GA_Update).SetProjection('LOCAL_CS["somewhere",UNIT["metre",1]]')

@@ -83,6 +83,29 @@ def test_months_are_read(text, month):
     assert (number if number is None else month_name(number)) == month
 
 
+@pytest.mark.parametrize(
+    ("text", "month"),
+    [
+        ("VNP46A3.A2012306.h25v06.001.2021125003516", "2012-11"),  # 305 days up to October in a leap year
+        ("VNP46A3.A2012305.h25v06", "2012-10"),
+        ("VNP46A3.A2013305.h25v06", "2013-11"),  # 304 in others
+        ("VNP46A3.A2013304.h25v06", "2013-10"),
+        ("VJ146A3.A2020060.h25v06", "2020-02"),  # 29 February
+        ("VNP46A3.A2021060.h25v06", "2021-03"),
+        ("VNP46A3.A2000366", "2000-12"),
+        ("VNP46A3.A2013366", None),
+        ("VNP46A3.A2013000", None),
+        ("VNP46A3.001_NearNadir_Composite_Snow_Free_doy2014001_aid0001", "2014-01"),
+        ("VNP46A4.A2013001.h25v06.001", None),  # a composite of a year
+        ("DATA2012306", None),
+        ("A20123061", None),
+    ],
+)
+def test_days_of_the_year_name_months(text, month):
+    number = month_number(text)
+    assert (number if number is None else month_name(number)) == month
+
+
 def test_months_in_words():
     assert month_spans([24_000, 24_002, 24_001, 24_010]) == "2000-01 to 2000-03, 2000-11"
 
