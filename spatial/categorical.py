@@ -83,7 +83,7 @@ class CategoricalRaster:
             if len(found) > MAX_CLASSES:
                 raise InputError(
                     f"{self.role}: '{self.raster.path}' holds more than {MAX_CLASSES} different codes. "
-                    "Choose a categorical raster, or gather its codes into classes with CLASSES."
+                    "Choose a categorical raster, or list the codes that matter instead of taking all."
                 )
             progress.setProgress(100 * (number + 1) / len(blocks))
         return sorted(found)

@@ -173,8 +173,8 @@ def _require_urban_light(urban: UrbanLight, settings: SplitSettings, progress: P
         whole = Block(0, 0, land.grid.rows, land.grid.cols)
         held = land.codes(whole, Part(progress, 40, 40))
         raise NothingToSplitError(
-            f"URBAN_CODES: LANDUSE holds none of '{settings.urban.strip()}'. It holds {named_codes(held) or 'no data'}."
-            " Give the codes of urban land among them."
+            f"URBAN_CODES: LANDUSE holds none of '{settings.urban.strip()}'. It holds {named_codes(held) or 'no data'}. "
+            "Give the codes of urban land among them."
         )
     if not urban.lit:
         raise NothingToSplitError(
