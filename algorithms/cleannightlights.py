@@ -65,7 +65,8 @@ class CleanNightLights(StatGridAlgorithm):
         )
         self.add(
             QgsProcessingParameterRasterDestination(self.FLAGS, self.tr("Flags"), optional=True, createByDefault=False),
-            "GeoTIFF: 0 observed, 1 filled by season, 2 filled in time, 3 capped, 4 saturated; a band per month.",
+            "GeoTIFF: 0 observed, 1 filled by season, 2 filled in time, 3 capped, 4 saturated, 5 lowered by stray light; a band "
+            "per month.",
         )
         self.addOutput(QgsProcessingOutputNumber(self.FILLED, self.tr("Share of values filled, 0 to 1")))
         self.addOutput(QgsProcessingOutputNumber(self.CAP, self.tr("Value at which light was cut")))

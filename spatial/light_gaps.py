@@ -2,7 +2,7 @@
 
 import numpy as np
 
-OBSERVED, BY_SEASON, IN_TIME, CAPPED, SATURATED = range(5)  # flags
+OBSERVED, BY_SEASON, IN_TIME, CAPPED, SATURATED, LOWERED = range(6)  # flags
 HALF_WINDOW = 6  # months on either side that tell a cell's level
 
 

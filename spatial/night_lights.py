@@ -10,12 +10,13 @@ import numpy as np
 from .errors import InputError
 from .files import staged
 from .grid import Block
-from .light_gaps import BY_SEASON, CAPPED, IN_TIME, OBSERVED, SATURATED, fill_gaps
+from .light_gaps import BY_SEASON, CAPPED, IN_TIME, LOWERED, OBSERVED, SATURATED, fill_gaps
 from .light_series import LightSeries
 from .months import month_name, month_spans
 from .progress import Part, Progress, stop_if_cancelled
 from .provenance import plugin_version
 from .raster import RasterLayout, RasterWriter
+from .stray_light import Backgrounds
 
 SENSORS = ("automatic", "VIIRS", "DMSP")
 DMSP_LIMIT = 63  # six bits
@@ -62,7 +63,8 @@ def clean_night_lights(
         counts_paths: Cloud-free observations in the same form; empty when there are none.
         settings: How.
         output: GeoTIFF to write; nodata in cells never observed.
-        flags: GeoTIFF of flags (0 observed, 1 filled by season, 2 filled in time, 3 capped, 4 saturated); empty for none.
+        flags: GeoTIFF of flags (0 observed, 1 filled by season, 2 filled in time, 3 capped, 4 saturated, 5 lowered by stray
+            light); empty for none.
         progress: Progress, cancel and warnings.
 
     Raises:
@@ -78,12 +80,14 @@ def clean_night_lights(
     _tell(series, dmsp, progress)
     cleaner = _Cleaner(series, settings.min_count, limit, _blocks(series))
     cleaner.look(Part(progress, 0, 20))
+    if not dmsp:
+        _tell_stray(cleaner.remove_stray_light(Part(progress, 20, 25)), series, progress)
     _tell_missing(cleaner, progress)
     cap = math.inf
     if not dmsp and settings.cap_percentile < 100 and cleaner.high.any():
-        cap = cleaner.percentile(settings.cap_percentile, Part(progress, 20, 40))
+        cap = cleaner.percentile(settings.cap_percentile, Part(progress, 25, 40))
         progress.pushInfo(f"Light is cut at {cap:g} (percentile {settings.cap_percentile:g} of lit cells).")
-    counted = np.zeros(SATURATED + 1, np.int64)
+    counted = np.zeros(LOWERED + 1, np.int64)
     metadata = {"STATGRID_METHOD": "cleaned night light", "STATGRID_VERSION": plugin_version()}
     unit = series.units or ("digital number" if dmsp else "nW/cm²/sr")
     with staged(output, flags) as parts, contextlib.ExitStack() as stack:
@@ -103,17 +107,20 @@ class _Cleaner:
     Attributes:
         high: How many lit values have each upper half of their 32 bits, shape (65536,).
         observed: How many cells each month shows, shape (months,).
+        stray: Stray light of each month, taken off its values, shape (months,).
     """
 
     def __init__(self, series: LightSeries, least: float, limit: float, blocks: list[Block]):
         self.series, self.least, self.limit, self.blocks = series, least, limit, blocks
         self.high = np.zeros(1 << 16, np.int64)
         self.observed = np.zeros(len(series.steps), np.int64)
+        self.stray = np.zeros(len(series.steps))
+        self.backgrounds = Backgrounds(len(series.steps))
         self.negative = 0
 
     def read(self, block: Block, step: int) -> np.ndarray:
         """One month of a block, shape (rows, cols); NaN where missing."""
-        return self.series.read(step, block, self.least, self.limit)[0]
+        return np.maximum(self.series.read(step, block, self.least, self.limit)[0] - self.stray[step], 0)
 
     def look(self, progress: Progress) -> None:
         """Count what is observed, negative and lit."""
@@ -124,7 +131,20 @@ class _Cleaner:
                 self.negative += negative
                 self.observed[step] += int(np.isfinite(values).sum())
                 self.high += np.bincount(_bits(values) >> 16, minlength=self.high.size)
+                self.backgrounds.add(step, values)
             progress.setProgress(100 * (number + 1) / len(self.blocks))
+
+    def remove_stray_light(self, progress: Progress) -> np.ndarray:
+        """Lower the months that stand out as a whole, and count the lit values anew; returns by how much, shape (months,)."""
+        self.stray = self.backgrounds.offsets()
+        for step in np.flatnonzero(self.stray):
+            for block in self.blocks:
+                stop_if_cancelled(progress)
+                before = self.series.read(step, block, self.least, self.limit)[0]
+                self.high -= np.bincount(_bits(before) >> 16, minlength=self.high.size)
+                self.high += np.bincount(_bits(self.read(block, step)) >> 16, minlength=self.high.size)
+        progress.setProgress(100)
+        return self.stray
 
     def percentile(self, percent: float, progress: Progress) -> float:
         """The smallest lit value that at least `percent` % of the lit values do not exceed: exact, without holding them.
@@ -155,6 +175,7 @@ class _Cleaner:
             values, given = fill_gaps(np.minimum(raw, cap), months)
             values = np.minimum(values, min(cap, self.limit))
             flag = given.astype(np.float32)
+            flag[(given == OBSERVED) & (self.stray[:, None] > 0)] = LOWERED
             flag[(given == OBSERVED) & (raw > cap)] = CAPPED
             flag[(given == OBSERVED) & (raw >= self.limit)] = SATURATED
             flag[np.isnan(values)] = np.nan
@@ -197,6 +218,15 @@ def _tell(series: LightSeries, dmsp: bool, progress: Progress) -> None:
     if series.gaps:
         progress.pushWarning(
             f"The series has no raster of {month_spans(series.gaps)}. They are not made up: the output lacks them too."
+        )
+
+
+def _tell_stray(stray: np.ndarray, series: LightSeries, progress: Progress) -> None:
+    found = [f"{series.names[step]} by {stray[step]:.2g}" for step in np.flatnonzero(stray)]
+    if found:
+        progress.pushWarning(
+            f"Stray light: the darkest tenth of the land is far brighter than usual in {len(found)} month(s), now lowered: "
+            f"{', '.join(found[:12])}{' …' if len(found) > 12 else ''}. Leave them out if they still stand out."
         )
 
 

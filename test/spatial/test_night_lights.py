@@ -197,3 +197,21 @@ def test_files_are_put_in_order_and_blocks_do_not_matter(world, monkeypatch):
     monkeypatch.setattr(Grid, "blocks", lambda grid, size=4: walk(grid, min(size, 4) if size < 10_000 else size))
     np.testing.assert_array_equal(clean(world, paths[::-1])[0], whole)
     assert np.isfinite(whole).all()
+
+
+def test_a_month_of_stray_light_is_lowered_flagged_and_told(world):
+    luck = np.random.default_rng(4)
+    cells = luck.uniform(0, 0.2, (200, 24))
+    cells[-10:] += 20
+    lifted = cells.copy()
+    lifted[:, 6] += 3
+    progress = Silent()
+    values, flags, done = clean(world, series(world, lifted), cap_percentile=100, progress=progress)
+    assert np.abs(values[6] - cells[:, 6]).max() < 3 / 16 + 0.2
+    assert values[6].mean() == pytest.approx(cells[:, 6].mean(), abs=0.2)
+    assert (flags[6] == 5).all()
+    assert not flags[[0, 5, 7]].any()
+    assert done.filled_share == 0
+    assert any("2012-07 by" in text for text in progress.warnings)
+    calm = clean(world, series(world, cells), cap_percentile=99)
+    assert clean(world, series(world, lifted), cap_percentile=99)[2].cap == pytest.approx(calm[2].cap, rel=0.01)
