@@ -6,12 +6,17 @@ Styling happens in a layer post-processor, which QGIS calls on the main thread a
 from typing import Any
 
 from qgis.core import (
+    QgsCategorizedSymbolRenderer,
     QgsColorRampShader,
+    QgsMapLayer,
     QgsProcessingContext,
     QgsProcessingLayerPostProcessorInterface,
     QgsRasterLayer,
     QgsRasterShader,
+    QgsRendererCategory,
     QgsSingleBandPseudoColorRenderer,
+    QgsSymbol,
+    QgsVectorLayer,
 )
 from qgis.PyQt.QtGui import QColor
 
@@ -65,11 +70,38 @@ def class_renderer(layer: QgsRasterLayer, breaks: list[float], unit: str) -> Qgs
     return renderer
 
 
+class ZoneStyler(QgsProcessingLayerPostProcessorInterface):
+    """Names, styles and groups a layer of units: a colour per zone, dark for the dense ones.
+
+    Args:
+        title: Layer name.
+        field: Field of the zone, 1 the densest.
+        zones: How many zones there are.
+    """
+
+    def __init__(self, title: str, field: str, zones: int):
+        super().__init__()
+        self.title, self.field, self.zones = title, field, zones
+
+    def postProcessLayer(self, layer: Any, context: QgsProcessingContext, feedback: Any) -> None:
+        if not isinstance(layer, QgsVectorLayer) or not layer.isValid():
+            return
+        layer.setName(self.title)
+        categories = []
+        for zone in range(1, self.zones + 1):
+            symbol = QgsSymbol.defaultSymbol(layer.geometryType())
+            symbol.setColor(QColor(RAMP[round((self.zones - zone) * (len(RAMP) - 1) / max(self.zones - 1, 1))]))
+            categories.append(QgsRendererCategory(zone, symbol, f"{self.field} {zone}"))
+        layer.setRenderer(QgsCategorizedSymbolRenderer(self.field, categories))
+        layer.triggerRepaint()
+        _into_group(layer, context)
+
+
 def _short(value: float) -> str:
     return f"{value:,.0f}".replace(",", "\u2009") if value >= 1 else f"{value:g}"
 
 
-def _into_group(layer: QgsRasterLayer, context: QgsProcessingContext) -> None:
+def _into_group(layer: QgsMapLayer, context: QgsProcessingContext) -> None:
     """On QGIS before 3.32, which has no group of its own for results, move the layer into ours."""
     project = context.project()
     node = project.layerTreeRoot().findLayer(layer.id()) if project else None
@@ -83,11 +115,19 @@ def _into_group(layer: QgsRasterLayer, context: QgsProcessingContext) -> None:
 
 def dress(context: QgsProcessingContext, path: str, title: str, unit: str) -> None:
     """Arrange for a raster output to arrive named, styled and grouped, if it will be loaded at all."""
-    if not path or not context.willLoadLayerOnCompletion(path):
-        return
-    details = context.layerToLoadOnCompletionDetails(path)
+    if path and context.willLoadLayerOnCompletion(path):
+        _arrange(context, path, Styler(title, raster_class_breaks(path), unit))
+
+
+def dress_zones(context: QgsProcessingContext, output: str, title: str, field: str, zones: int) -> None:
+    """Arrange for a layer of zones to arrive named, styled and grouped, if it will be loaded at all."""
+    if output and context.willLoadLayerOnCompletion(output):
+        _arrange(context, output, ZoneStyler(title, field, zones))
+
+
+def _arrange(context: QgsProcessingContext, output: str, styler: QgsProcessingLayerPostProcessorInterface) -> None:
+    details = context.layerToLoadOnCompletionDetails(output)
     if hasattr(details, "groupName"):
         details.groupName = GROUP
-    styler = Styler(title, raster_class_breaks(path), unit)
-    _processors[path] = styler
+    _processors[output] = styler
     details.setPostProcessor(styler)

@@ -25,7 +25,10 @@ from ..spatial.deep_binding import import_apart
 from ..spatial.errors import MissingDependencyError, OutputError
 
 REPORT_PACKAGES = ("matplotlib", "jinja2")
-REAL = QMetaType.Type.Double if Qgis.QGIS_VERSION_INT >= 33800 else QVariant.Double  # QVariant's types are on their way out
+if Qgis.QGIS_VERSION_INT >= 33800:
+    REAL, WHOLE = QMetaType.Type.Double, QMetaType.Type.Int
+else:
+    REAL, WHOLE = QVariant.Double, QVariant.Int  # QVariant's types are on their way out
 
 
 def plain(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,6 +45,7 @@ def write_with_columns(
     units: QgsProcessingFeatureSource,
     columns: Sequence[str],
     rows: Mapping[int, Sequence[Optional[float]]],
+    whole: bool = False,
 ) -> str:
     """Write the units to the sink `name` with further columns of numbers.
 
@@ -49,6 +53,7 @@ def write_with_columns(
         units: The units as the user gave them.
         columns: Names of the new columns.
         rows: Their values by the unit's position among the features read; a unit without gets NULL, so does NaN.
+        whole: Whether they are whole numbers.
 
     Returns:
         What QGIS loads; empty when an optional sink is not wanted.
@@ -58,7 +63,7 @@ def write_with_columns(
     """
     added = QgsFields()
     for column in columns:
-        added.append(QgsField(column, REAL))
+        added.append(QgsField(column, WHOLE if whole else REAL))
     fields = QgsProcessingUtils.combineFields(units.fields(), added)
     try:
         sink, output = tool.parameterAsSink(parameters, name, context, fields, units.wkbType(), units.sourceCrs())
@@ -68,11 +73,12 @@ def write_with_columns(
         if parameters.get(name):
             raise OutputError(f"{name} cannot be written. Choose another folder or format.")
         return ""
+    number = int if whole else float
     flags = QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks
     for row, feature in enumerate(units.getFeatures(QgsFeatureRequest(), flags)):
         values = rows.get(row, [None] * len(columns))
         feature.setFields(fields, False)
-        feature.setAttributes(feature.attributes() + [None if v is None or v != v else float(v) for v in values])
+        feature.setAttributes(feature.attributes() + [None if v is None or v != v else number(v) for v in values])
         if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
             raise OutputError(f"{name}: a unit cannot be written ({sink.lastError()}). Choose another folder or format.")
     return str(output)

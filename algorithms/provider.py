@@ -22,6 +22,7 @@ from .distancetofeatures import DistanceToFeatures
 from .landusefractions import LandUseFractions
 from .pointdensity import PointDensity
 from .predictgrid import PredictGrid
+from .regionalzones import RegionalZones
 from .spatializepopulation import SpatializePopulation
 from .splitclassbylights import SplitClassByLights
 from .stackfactors import StackFactors
@@ -41,6 +42,7 @@ ALGORITHMS: tuple[Any, ...] = (
     StackFactors,
     BuildFactors,
     UnitFactors,
+    RegionalZones,
     TrainModel,
     PredictGrid,
     AdjustToTotals,

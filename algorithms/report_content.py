@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..models.population_training import Prepared, TrainingResult
-from ..reports import accuracy_report, training_report
+from ..reports import accuracy_report, training_report, zones_report
 from ..reports.document import write_report
 from ..reports.plots import DEGREES, METRES, MapUnits
 from ..reports.training_report import FactorSummary, LossHistory, TrainingReport
 from ..reports.units_section import UnitResults
 from ..spatial.accuracy import Assessment
-from ..spatial.grid import Grid, crs_name
+from ..spatial.grid import Grid, crs_name, spatial_reference
+from ..spatial.provenance import plugin_version
 from ..spatial.raster import Raster
 from ..spatial.units import Units
+from ..spatial.zoning import Zoning, ZoningSettings, zone_profiles
+from ..spatial.zoning_table import ZoningTable
+
+PIXELS = 2000  # of a map's longer side; finer bends of a border are not drawn
 
 
 def map_units(grid: Grid) -> MapUnits:
@@ -58,6 +63,40 @@ def write_training(path: str, content: TrainingReport) -> None:
 def write_accuracy(path: str, content: accuracy_report.AccuracyReport) -> None:
     """Write the accuracy report."""
     write_report(path, accuracy_report.build(content))
+
+
+def write_zones(path: str, content: zones_report.ZonesReport) -> None:
+    """Write the zones report."""
+    write_report(path, zones_report.build(content))
+
+
+def zones(
+    zoning: Zoning, table: ZoningTable, units: Units, settings: ZoningSettings, warnings: Sequence[str]
+) -> zones_report.ZonesReport:
+    """Content of the zones report."""
+    geographic = bool(spatial_reference(units.crs).IsGeographic())
+    west, east, south, north = units.layer.GetExtent()
+    return zones_report.ZonesReport(
+        title="Regional zones",
+        zones=[
+            zones_report.ZoneSummary(profile.units, profile.density, profile.means.tolist(), scores.tolist())
+            for profile, scores in zip(zone_profiles(table, zoning), zoning.scores)
+        ],
+        factors=table.factors,
+        columns=zoning.columns,
+        silhouette=zoning.silhouette,
+        trials=[(trial.asked, trial.zones, trial.silhouette) for trial in zoning.trials],
+        rings=units.rings(tolerance=max(east - west, north - south) / PIXELS),
+        zone=zoning.zone.tolist(),
+        map_units=DEGREES if geographic else METRES,
+        settings={
+            "Zones asked for": settings.zones or "chosen by silhouette",
+            "Fewest units of a zone": settings.min_units,
+            "Seed": settings.seed,
+        },
+        warnings=warnings,
+        versions={"statgrid": plugin_version()},
+    )
 
 
 def data_summary(prepared: Prepared) -> dict[str, Any]:

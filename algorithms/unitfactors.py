@@ -33,7 +33,7 @@ class UnitFactors(StatGridAlgorithm):
         given.declare_data(self)
         self.add(
             QgsProcessingParameterFeatureSink(self.OUTPUT, self.tr("Units with factors")),
-            "The units with a field per factor, habitable_km2 and density.",
+            "The units with habitable_km2, density and a field per factor, in this order.",
         )
         self.addOutput(QgsProcessingOutputNumber(self.UNIT_COUNT, self.tr("Number of units")))
         self.addOutput(QgsProcessingOutputNumber(self.FACTOR_COUNT, self.tr("Number of factors")))
@@ -45,9 +45,9 @@ class UnitFactors(StatGridAlgorithm):
         with work_folder() as folder:
             prepared = prepare(given.save_data(self, parameters, context, folder, feedback), feedback)
         table = prepared.table
-        columns = [*table.means.T, table.habitable, table.density(prepared.totals)]
+        columns = [table.habitable, table.density(prepared.totals), *table.means.T]
         rows = dict(zip(prepared.units.rows, zip(*columns)))
         units = source(self, parameters, given.UNITS, context)
-        names = [*table.factors, "habitable_km2", "density"]
+        names = ["habitable_km2", "density", *table.factors]  # 'Regional zones' takes what follows density for factors
         output = write_with_columns(self, parameters, self.OUTPUT, context, units, names, rows)
         return {self.OUTPUT: output, self.UNIT_COUNT: len(prepared.units), self.FACTOR_COUNT: len(table.factors)}

@@ -2,7 +2,7 @@
 
 from .canvas import Picture
 from .loss import loss_curve
-from .maps import DEGREES, METRES, MapUnits, error_grid, error_map, grid_map
+from .maps import DEGREES, METRES, MapUnits, error_grid, error_map, grid_map, zone_map
 from .scatter import scatter_predicted_true
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "grid_map",
     "loss_curve",
     "scatter_predicted_true",
+    "zone_map",
 ]

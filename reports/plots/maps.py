@@ -111,6 +111,35 @@ def error_classes(relative_errors: np.ndarray) -> np.ndarray:
     return np.where(missing, len(ERROR_COLOURS), classes)
 
 
+def zone_map(
+    rings: Sequence[Rings], zones: Union[Sequence[int], np.ndarray], *, map_units: MapUnits = METRES, title: str = ""
+) -> Picture:
+    """Draw units coloured by their zone, zone 1 darkest.
+
+    Args:
+        rings: Per unit its rings, each of shape (points, 2).
+        zones: Zone of each unit, from 1.
+        map_units: What a map unit is on the ground.
+        title: Heading inside the figure; the report's caption usually says it.
+
+    Returns:
+        The picture; its legend counts the units of each zone.
+    """
+    zones = np.asarray(zones, dtype=int).ravel()
+    extent = _extent_of(rings)
+    if extent is None:
+        return _nothing_to_map("No unit has a shape.", title)
+    sheet = _Sheet(extent, map_units, title)
+    colours = ramp(int(zones.max()))[::-1]
+    _draw_units(sheet.axes, rings, to_rgba_array(colours)[zones - 1], sheet.pixel)
+    numbers = np.bincount(zones)[1:]
+    sheet.legend(
+        ["Zone", "(number of units)"],
+        [(colour, f"{zone}  ({count(units)})") for zone, (colour, units) in enumerate(zip(colours, numbers), 1)],
+    )
+    return sheet.finished()
+
+
 def error_grid(array: np.ndarray, extent: Extent, *, map_units: MapUnits = METRES, title: str = "") -> Picture:
     """Draw a grid of relative errors, e.g. each unit's error in all its cells.
 

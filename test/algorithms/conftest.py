@@ -16,6 +16,7 @@ def load(name):
 
 
 made, process = load("region"), load("process")
+load("map_run")
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,11 @@ TOOLS = {
         ["OUTPUT", "GRID", "MASK", "BANDS"],
     ),
     "unitfactors": ("preparation", [*DATA, "OUTPUT"], ["OUTPUT", "UNIT_COUNT", "FACTOR_COUNT"]),
+    "regionalzones": (
+        "preparation",
+        ["INPUT", "FIELDS", "ZONES", "MIN_UNITS", "SEED", "OUTPUT", "REPORT"],
+        ["OUTPUT", "REPORT", "ZONES_USED", "SILHOUETTE"],
+    ),
     "trainmodel": (
         "population",
         [*DATA, "METHOD", *TRAINING, "OUTPUT", "REPORT"],
@@ -120,7 +125,7 @@ def test_defaults(tool):
         "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:6933", "RESAMPLING": "average", "METHOD": "indicator-matrix CNN",
         "VALIDATION_SHARE": 0.3, "ITERATIONS": 5000, "LEARNING_RATE": 0.01, "ENSEMBLE": 1, "SEED": 42,
         "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0, "RADIUS": 0,
-        "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic",
+        "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic", "ZONES": 0, "MIN_UNITS": 15,
     }  # fmt: skip
     if tool.name() == "splitclassbylights":
         wanted |= {"METHOD": "Jenks", "CLASSES": 2}
