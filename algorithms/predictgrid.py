@@ -1,24 +1,31 @@
 """Tool `predictgrid`: a model and a factor stack in, a density grid out."""
 
-from typing import Any
+from typing import Any, Optional
 
 from qgis.core import (
+    QgsProcessing,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
     QgsProcessingParameterFile,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
 )
 
 from ..models.model_file import load_card, load_model
-from ..models.prediction import GridPredictor, predict_grid
+from ..models.population_model import ModelCard
+from ..models.prediction import GridPredictor, predict_grid, require_zones_for
+from ..spatial.errors import InputError
 from ..spatial.factors import Mask, match_factors
 from ..spatial.provenance import file_hash, plugin_version
 from ..spatial.raster import Raster
+from ..spatial.zones import ZoneShares, read_zone_shares
+from . import training_parameters as given
 from .background import run_in_background
 from .base import StatGridAlgorithm
-from .inputs import raster_path, require_geotiff, require_same_grid
+from .inputs import raster_path, require_geotiff, require_same_grid, save_units, source, work_folder
 from .map_layers import dress
 
 
@@ -34,7 +41,8 @@ class PredictGrid(StatGridAlgorithm):
         "Predicts population density (persons per km² of habitable land) for every cell of a factor stack with a trained "
         "model.\n\n"
         "Factors are matched to the model by name, in any order. Cells whose factors lie beyond the range trained on are "
-        "clipped to it and counted. The result does not yet add up to published totals: 'Adjust to totals' does that."
+        "clipped to it and counted. A model trained with zones needs to know the zone of each cell: give units with their "
+        "zone. The result does not yet add up to published totals: 'Adjust to totals' does that."
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:
@@ -51,6 +59,18 @@ class PredictGrid(StatGridAlgorithm):
             "Raster on the same grid, 0 to 1; cells with 0 get no people.",
         )
         self.add(
+            QgsProcessingParameterFeatureSource(
+                given.UNITS, self.tr("Units"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
+            ),
+            "Polygons with the zones, for a model trained with zones. Cells outside every unit get no data.",
+            advanced=True,
+        )
+        self.add(
+            QgsProcessingParameterField(given.ZONE, self.tr("Zone"), parentLayerParameterName=given.UNITS, optional=True),
+            "Field of the units with the zones that the model was trained with.",
+            advanced=True,
+        )
+        self.add(
             QgsProcessingParameterRasterDestination(self.OUTPUT, self.tr("Population density")),
             "GeoTIFF: persons per km² of habitable land.",
         )
@@ -63,6 +83,7 @@ class PredictGrid(StatGridAlgorithm):
         require_same_grid(factors, raster_path(self, parameters, self.MASK, context), self.MASK, self.FACTORS)
         card = load_card(self.parameterAsFile(parameters, self.MODEL, context))
         match_factors(card.factors, Raster(factors, self.FACTORS).names)
+        self._check_zones(parameters, context, card)
         require_geotiff(self, parameters, self.OUTPUT, context)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
@@ -71,10 +92,37 @@ class PredictGrid(StatGridAlgorithm):
         factors = Raster(raster_path(self, parameters, self.FACTORS, context), self.FACTORS)
         mask = Mask(raster_path(self, parameters, self.MASK, context), factors.grid)
         kept = {"STATGRID_MODEL": file_hash(path), "STATGRID_VERSION": plugin_version()}
+        zones = self._zones(parameters, context, load_card(path), factors, feedback)
 
         def work(progress: Any) -> Any:
-            return predict_grid(GridPredictor(load_model(path), factors, mask), output, progress, kept)
+            return predict_grid(GridPredictor(load_model(path), factors, mask, zones), output, progress, kept)
 
         clipped = run_in_background(work, feedback, self.tr("StatGrid: predict grid"))
         dress(context, output, self.tr("Population density (persons/km²)"), self.tr("persons/km²"))
         return {self.OUTPUT: output, self.CLIPPED: float(clipped.max())}
+
+    def _check_zones(self, parameters: dict[str, Any], context: QgsProcessingContext, card: ModelCard) -> None:
+        units, field = parameters.get(given.UNITS) not in (None, ""), given.zone_field(self, parameters, context)
+        if field and not units:
+            raise InputError(f"{given.ZONE} is given but {given.UNITS} is empty. Choose the layer that has the field '{field}'.")
+        require_zones_for(card, units and bool(field))
+        if field:
+            given.check_zone_field(self, parameters, context)
+
+    def _zones(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        card: ModelCard,
+        factors: Raster,
+        feedback: QgsProcessingFeedback,
+    ) -> Optional[ZoneShares]:
+        """Shares of the model's zones in the cells; None for a model without zones."""
+        field = given.zone_field(self, parameters, context)
+        if not card.zones:
+            if field:
+                feedback.pushInfo(self.tr("The model was trained without zones: ZONE is not used."))
+            return None
+        with work_folder() as folder:
+            units = save_units(source(self, parameters, given.UNITS, context), [field], folder / "units.gpkg", feedback)
+            return read_zone_shares(units, field, card.zones, factors.grid, feedback)

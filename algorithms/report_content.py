@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+from ..models.population_model import ModelCard
 from ..models.population_training import Prepared, TrainingResult
 from ..reports import accuracy_report, training_report, zones_report
 from ..reports.document import write_report
@@ -37,7 +38,7 @@ def training(result: TrainingResult, prepared: Prepared, method: str, warnings: 
     return TrainingReport(
         title="Population model",
         method=method,
-        settings=_readable(result.model.card.settings),
+        settings={**_readable(result.model.card.settings), **_zoned(result.model.card)},
         data=data_summary(prepared),
         factors=[
             FactorSummary(name, float(a), float(b), unit, bool(a == b), float(m))
@@ -164,3 +165,7 @@ def _readable(settings: Mapping[str, Any]) -> dict[str, Any]:
         "Seed": settings.get("seed"),
         "Seeds that worked": ", ".join(map(str, settings.get("seeds_used", []))),
     }
+
+
+def _zoned(card: ModelCard) -> dict[str, Any]:
+    return {"Zones": f"{', '.join(card.zones)} ({card.zone_use})"} if card.zones else {}

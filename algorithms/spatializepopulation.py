@@ -46,6 +46,7 @@ class SpatializePopulation(StatGridAlgorithm):
 
     def initAlgorithm(self, configuration: Any = None) -> None:
         given.declare_data(self)
+        given.declare_zones(self)
         given.declare_method(self)
         self.add(
             QgsProcessingParameterBoolean(self.ADJUST, self.tr("Adjust to the published totals"), True),
@@ -108,6 +109,7 @@ class SpatializePopulation(StatGridAlgorithm):
             self.parameterAsEnumString(parameters, given.METHOD, context),
             self.parameterAsBoolean(parameters, self.ADJUST, context),
             self.parameterAsBoolean(parameters, self.WHOLE_PERSONS, context),
+            given.zone_use(self, parameters, context),
         )
         with work_folder() as folder, staged(output, raw, model, report) as (output_part, raw_part, model_part, report_part):
             inputs = given.save_data(self, parameters, context, folder, feedback)

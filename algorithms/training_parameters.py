@@ -14,15 +14,18 @@ from qgis.core import (
 )
 
 from ..models import registry
-from ..models.indicator_matrix_cnn import require_columns
 from ..models.population_training import PopulationInputs
 from ..models.training import TrainingSettings
+from ..models.zone_use import ONE_HOT, ZONE_USES, require_fitting
+from ..spatial.errors import InputError
 from ..spatial.progress import Progress
 from ..spatial.raster import Raster
+from ..spatial.zones import zone_names
 from .base import StatGridAlgorithm
 from .inputs import raster_path, require_field_numeric, require_same_grid, save_units, source
 
 UNITS, POPULATION, FACTORS, MASK, METHOD = "UNITS", "POPULATION", "FACTORS", "MASK", "METHOD"
+ZONE, ZONE_USE = "ZONE", "ZONE_USE"
 VALIDATION_SHARE, ITERATIONS, LEARNING_RATE = "VALIDATION_SHARE", "ITERATIONS", "LEARNING_RATE"
 ENSEMBLE, SEED = "ENSEMBLE", "SEED"
 
@@ -49,6 +52,22 @@ def declare_data(tool: StatGridAlgorithm) -> None:
     tool.add(
         QgsProcessingParameterRasterLayer(MASK, tool.tr("Habitable share"), optional=True),
         "Raster on the same grid: which share of each cell people can live on, 0 to 1 (0 = water, ice). All land when empty.",
+    )
+
+
+def declare_zones(tool: StatGridAlgorithm) -> None:
+    """The zone of each unit and how zones enter the model."""
+    tool.add(
+        QgsProcessingParameterField(ZONE, tool.tr("Zone"), parentLayerParameterName=UNITS, optional=True),
+        "Field with the zone of each unit (number or text), e.g. from 'Regional zones'. No zones when empty.",
+    )
+    tool.add(
+        QgsProcessingParameterEnum(
+            ZONE_USE, tool.tr("Use of zones"), list(ZONE_USES), defaultValue=ONE_HOT, usesStaticStrings=True
+        ),
+        "One-hot columns let one model know each unit's zone, in columns beside the factors (16 in all). One model per zone "
+        "trains each zone apart, and needs at least 6 units in each.",
+        advanced=True,
     )
 
 
@@ -107,13 +126,24 @@ def save_data(
     tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path, progress: Progress
 ) -> PopulationInputs:
     """Write the units to `folder` and name all inputs for the core."""
-    field = tool.parameterAsString(parameters, POPULATION, context)
+    field, zone = tool.parameterAsString(parameters, POPULATION, context), zone_field(tool, parameters, context)
     return PopulationInputs(
-        save_units(source(tool, parameters, UNITS, context), [field], folder / "units.gpkg", progress),
+        save_units(source(tool, parameters, UNITS, context), [field, zone], folder / "units.gpkg", progress),
         field,
         raster_path(tool, parameters, FACTORS, context),
         raster_path(tool, parameters, MASK, context),
+        zone,
     )
+
+
+def zone_field(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+    """Name of the field of zones; empty without zones, and for tools that know none."""
+    return str(tool.parameterAsString(parameters, ZONE, context)) if tool.parameterDefinition(ZONE) else ""
+
+
+def zone_use(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+    """How zones enter the model."""
+    return str(tool.parameterAsEnumString(parameters, ZONE_USE, context))
 
 
 def check_data(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
@@ -127,6 +157,25 @@ def check_data(tool: StatGridAlgorithm, parameters: dict[str, Any], context: Qgs
 
 def check(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
     """Raise `StatGridError` for data or settings that cannot work."""
-    settings(tool, parameters, context)
+    ensemble = settings(tool, parameters, context).ensemble
     check_data(tool, parameters, context)
-    require_columns(len(Raster(raster_path(tool, parameters, FACTORS, context), FACTORS).names))
+    zones = check_zone_field(tool, parameters, context)
+    factors = len(Raster(raster_path(tool, parameters, FACTORS, context), FACTORS).names)
+    require_fitting(factors, zones, zone_use(tool, parameters, context) if zones else "", ensemble)
+
+
+def check_zone_field(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
+    """The zones that the units have; none without a field of zones.
+
+    Raises:
+        InputError: The layer has no such field.
+    """
+    name = zone_field(tool, parameters, context)
+    if not name:
+        return []
+    fields = source(tool, parameters, UNITS, context).fields()
+    index = fields.lookupField(name)
+    if index < 0:
+        raise InputError(f"{ZONE}: the layer has no field '{name}'. It has: {', '.join(f.name() for f in fields)}.")
+    values = source(tool, parameters, UNITS, context).uniqueValues(index)
+    return zone_names(value for value in values if isinstance(value, (int, float, str)))

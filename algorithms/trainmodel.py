@@ -38,6 +38,7 @@ class TrainModel(StatGridAlgorithm):
 
     def initAlgorithm(self, configuration: Any = None) -> None:
         given.declare_data(self)
+        given.declare_zones(self)
         given.declare_method(self)
         given.declare_training(self)
         self.add(
@@ -62,12 +63,13 @@ class TrainModel(StatGridAlgorithm):
         output = self.parameterAsFileOutput(parameters, self.OUTPUT, context)
         report = self.parameterAsFileOutput(parameters, self.REPORT, context)
         method = self.parameterAsEnumString(parameters, given.METHOD, context)
+        zone_use = given.zone_use(self, parameters, context)
         recorder = Recorder(feedback)
         with work_folder() as folder, staged(output, report) as (model_part, report_part):
             prepared = prepare(given.save_data(self, parameters, context, folder, feedback), Part(recorder, 0, 10))
             settings = given.settings(self, parameters, context)
             result = run_in_background(
-                lambda progress: train_population_model(prepared, settings, progress, method),
+                lambda progress: train_population_model(prepared, settings, progress, method, zone_use),
                 Part(recorder, 10, 95),
                 self.tr("StatGrid: train model"),
             )

@@ -39,8 +39,13 @@ def to_matrix(columns: np.ndarray) -> np.ndarray:
     return matrix.reshape(n, SIDE, SIDE, 1)
 
 
-def require_columns(k: int) -> None:
-    """Raise `InputError` when `k` factors do not fit the 4 × 4 matrix."""
+def require_columns(k: int, zones: int = 0) -> None:
+    """Raise `InputError` when `k` factors and a column for each of `zones` zones do not fit the 4 × 4 matrix."""
+    if zones and k + zones > COLUMNS:
+        raise InputError(
+            f"FACTORS has {k} bands and ZONE {zones} zones, {k + zones} columns in all, but the {NAME} lays them out as a "
+            f"4 × 4 matrix and takes at most {COLUMNS}. Use fewer factors or zones, or set ZONE_USE to 'one model per zone'."
+        )
     if k > COLUMNS:
         raise InputError(
             f"FACTORS has {k} bands, but the {NAME} lays them out as a 4 × 4 matrix and takes at most {COLUMNS}. "
@@ -75,6 +80,34 @@ def average(members: list[Any]) -> Any:
     matrix = keras.Input((SIDE, SIDE, 1), name="matrix")
     mean = keras.layers.Average(name="mean")([member(matrix) for member in members])
     return keras.Model(matrix, mean, name="ensemble")
+
+
+def side_by_side(groups: list[list[Any]]) -> Any:
+    """One network with an output per zone, each the mean of that zone's members."""
+    keras = tensorflow_runtime.keras()
+    matrix = keras.Input((SIDE, SIDE, 1), name="matrix")
+    outputs = [_mean(members, f"zone_{number}")(matrix) for number, members in enumerate(groups, 1)]
+    return keras.Model(matrix, keras.layers.Concatenate(name="zones")(outputs), name="zone_models")
+
+
+def _mean(members: list[Any], name: str) -> Any:
+    keras = tensorflow_runtime.keras()
+    matrix = keras.Input((SIDE, SIDE, 1), name=f"{name}_matrix")
+    outputs = [member(matrix) for member in members]
+    mean = outputs[0] if len(outputs) == 1 else keras.layers.Average(name=f"{name}_mean")(outputs)
+    return keras.Model(matrix, mean, name=name)
+
+
+def zone_networks(network: Any, zones: int) -> list[Any]:
+    """The networks of single zones that `side_by_side` joined, in their order."""
+    return [network.get_layer(f"zone_{number}") for number in range(1, zones + 1)]
+
+
+def build_zoned(zones: int, size: int, seed: int) -> Any:
+    """A network with an output for each zone, the mean of `size` members."""
+    return side_by_side(
+        [[build(seed + k, f"zone_{number}_member_{k + 1}") for k in range(size)] for number in range(1, zones + 1)]
+    )
 
 
 def build_ensemble(size: int, seed: int) -> tuple[Any, list[Any]]:

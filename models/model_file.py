@@ -18,12 +18,13 @@ from ..spatial.errors import ModelFileError, OutputError
 from ..spatial.files import put_in_place, temporary_name
 from . import indicator_matrix_cnn, registry, tensorflow_runtime
 from .population_model import ModelCard, PopulationModel
+from .zone_use import PER_ZONE
 
 CARD, WEIGHTS = "statgrid.json", "model.weights.h5"
 EXTENSION = ".keras"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAX_CARD, _MAX_WEIGHTS = 1 << 20, 1 << 29  # bytes; a file that claims more is not ours
-_MAX_OBJECTS = 10_000  # groups and arrays among the weights; fifty networks have some 1,500
+_MAX_OBJECTS = 10_000  # groups and arrays among the weights; 250 networks have some 7,500
 
 
 def save_model(model: PopulationModel, path: str) -> None:
@@ -102,7 +103,10 @@ def _entry(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 
 def _network(card: ModelCard, weights: bytes) -> Any:
     registry.require(card.method)
-    network, _ = indicator_matrix_cnn.build_ensemble(card.ensemble, seed=0)
+    if card.zone_use == PER_ZONE:
+        network = indicator_matrix_cnn.build_zoned(len(card.zones), card.ensemble, seed=0)
+    else:
+        network, _ = indicator_matrix_cnn.build_ensemble(card.ensemble, seed=0)
     expected = sorted(tuple(v.shape) for v in network.variables)
     with tempfile.TemporaryDirectory(prefix="statgrid-") as folder, tensorflow_runtime.exclusive():
         file = Path(folder) / WEIGHTS

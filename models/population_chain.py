@@ -13,11 +13,13 @@ from ..spatial.progress import Part, Progress, Silent
 from ..spatial.provenance import file_hash, plugin_version
 from ..spatial.raster import Raster
 from ..spatial.units import Units, read_units
+from ..spatial.zones import ZoneShares
 from . import registry
 from .model_file import save_model
 from .population_training import PopulationInputs, Prepared, TrainingResult, prepare, train_population_model
 from .prediction import GridPredictor, predict_grid, write_counts
 from .training import TrainingSettings
+from .zone_use import ONE_HOT
 
 ADJUSTED, RAW = "Model, adjusted", "Model, unadjusted"
 AREAL, LIGHT = "Areal weighting", "Night-time light + 1"
@@ -41,12 +43,14 @@ class ChainSettings:
         method: Name in the registry.
         adjust: Whether `adjusted` below is adjusted to the totals; the unadjusted grid is kept in any case.
         whole_persons: Whether adjusted cells hold whole numbers.
+        zone_use: How zones enter the model, where the inputs name a field of zones.
     """
 
     training: TrainingSettings
     method: str = registry.DEFAULT
     adjust: bool = True
     whole_persons: bool = False
+    zone_use: str = ONE_HOT
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def spatialize(
     prepared = prepare(inputs, Part(progress, 0, 14))
     check = _read_reference(reference, prepared, Part(progress, 14, 15))
     progress.pushInfo("Training …")
-    result = train_population_model(prepared, settings.training, Part(progress, 15, 70), settings.method)
+    result = train_population_model(prepared, settings.training, Part(progress, 15, 70), settings.method, settings.zone_use)
     progress.pushInfo(result.sentence())
     progress.pushInfo("Predicting the cells …")
     with tempfile.TemporaryDirectory(prefix="statgrid-") as folder:
@@ -109,7 +113,8 @@ def spatialize(
         kept = {"STATGRID_MODEL": file_hash(outputs.model), "STATGRID_VERSION": plugin_version()}
         kept["STATGRID_SEED"] = str(settings.training.seed)
         density_path = str(Path(folder) / "density.tif")
-        predictor = GridPredictor(result.model, prepared.factors, prepared.mask)
+        zones = ZoneShares(prepared.units, prepared.zones, prepared.factors.grid) if prepared.zones else None
+        predictor = GridPredictor(result.model, prepared.factors, prepared.mask, zones)
         predict_grid(predictor, density_path, Part(progress, 70, 80), kept)
         density = Raster(density_path, "predicted density")
         write_counts(density, prepared.coverage, prepared.mask, outputs.raw, Part(progress, 80, 85))

@@ -10,8 +10,10 @@ from ..spatial.errors import ModelFileError
 from . import indicator_matrix_cnn, tensorflow_runtime
 from .matrix_products import MatrixProducts
 from .scaling import MinMax
+from .zone_use import MAX_NETWORKS, MAX_ZONES, ONE_HOT, PER_ZONE
 
-FORMAT = 1  # of the card; raised when an older StatGrid could not read it
+FORMAT = 2  # of the card; raised when an older StatGrid could not read it
+FORMAT_WITHOUT_ZONES = 1  # which older versions read, so it is written where it suffices
 _MAX_NUMBER = 1e150  # of a limit in the card: differences and products of two stay finite
 
 
@@ -33,6 +35,9 @@ class ModelCard:
         settings: Training settings.
         accuracy: Measures on training and validation units.
         versions: Software it was trained with.
+        zones: Zones of the units, in the order of the network's columns or outputs; none for a model without zones.
+        zone_use: How they enter, one of `zone_use.ZONE_USES`; empty without zones.
+        zone_limits: For one model per zone: `low`, `high`, `target_low` and `target_high` of each.
         format: Version of this card.
     """
 
@@ -49,11 +54,15 @@ class ModelCard:
     settings: dict[str, Any] = field(default_factory=dict)
     accuracy: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
-    format: int = FORMAT
+    zones: list[str] = field(default_factory=list)
+    zone_use: str = ""
+    zone_limits: list[dict[str, Any]] = field(default_factory=list)
+    format: int = FORMAT_WITHOUT_ZONES
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; numbers that do not exist (NaN) become None."""
-        return _without_nan(asdict(self))
+        """Plain values for JSON; numbers that do not exist (NaN) become None, and zones are left out where there are none."""
+        values = _without_nan(asdict(self))
+        return values if self.zones else {name: value for name, value in values.items() if name not in _ZONE_ITEMS}
 
     @classmethod
     def from_dict(cls, values: Any) -> "ModelCard":
@@ -70,7 +79,7 @@ class ModelCard:
                 "update the plugin"
             )
         known = {f.name for f in fields(cls)}
-        missing = sorted(known - {"settings", "accuracy", "versions"} - set(values))
+        missing = sorted(known - {"settings", "accuracy", "versions", *_ZONE_ITEMS} - set(values))
         if missing:
             raise ModelFileError(f"its card lacks {', '.join(missing)}")
         card = cls(**{name: values[name] for name in known if name in values})
@@ -93,9 +102,44 @@ class ModelCard:
             and _is_whole(self.training_units, 0)
             and _is_whole(self.validation_units, 0)
             and all(isinstance(part, dict) for part in (self.settings, self.accuracy, self.versions))
+            and self._zones_are_sound(count)
         )
         if not sound:
             raise ModelFileError("its card holds values that no StatGrid model has")
+
+    def _zones_are_sound(self, factors: int) -> bool:
+        if (self.zones, self.zone_use, self.zone_limits) == ([], "", []):
+            return True
+        zones, limits = self.zones, self.zone_limits
+        return (
+            self.format > FORMAT_WITHOUT_ZONES
+            and isinstance(zones, list)
+            and isinstance(limits, list)
+            and all(isinstance(zone, str) and zone for zone in zones)
+            and 1 < len(set(zones)) == len(zones) <= MAX_ZONES
+            and (
+                (self.zone_use == ONE_HOT and factors + len(zones) <= indicator_matrix_cnn.COLUMNS and not limits)
+                or (
+                    self.zone_use == PER_ZONE
+                    and len(zones) * self.ensemble <= MAX_NETWORKS
+                    and len(limits) == len(zones)
+                    and all(_are_limits(each, factors) for each in limits)
+                )
+            )
+        )
+
+
+_ZONE_ITEMS = ("zones", "zone_use", "zone_limits")
+
+
+def _are_limits(values: Any, factors: int) -> bool:
+    """Whether a card's limits of one zone are what they should be."""
+    if not isinstance(values, dict) or set(values) != {"low", "high", "target_low", "target_high"}:
+        return False
+    low, high = values["low"], values["high"]
+    if not (isinstance(low, list) and isinstance(high, list) and len(low) == len(high) == factors):
+        return False
+    return all(_is_number(v) for v in [*low, *high, values["target_low"], values["target_high"]])
 
 
 def _is_number(value: Any) -> bool:
@@ -119,29 +163,64 @@ class PopulationModel:
 
     Args:
         card: What it was trained on and how factors are scaled.
-        network: Keras network that takes 4 × 4 matrices.
+        network: Keras network that takes 4 × 4 matrices; of one model per zone, with an output for each.
     """
 
     def __init__(self, card: ModelCard, network: Any):
         self.card, self.network = card, network
-        self.scaling = MinMax(np.array(card.low), np.array(card.high))
-        self._products: Optional[MatrixProducts] = None
+        if card.zone_use == PER_ZONE:
+            networks = indicator_matrix_cnn.zone_networks(network, len(card.zones))
+            self._parts = [_Part(own, **limits) for own, limits in zip(networks, card.zone_limits)]
+        else:
+            self._parts = [_Part(network, card.low, card.high, card.target_low, card.target_high)]
 
-    def density(self, values: np.ndarray) -> np.ndarray:
+    def density(self, values: np.ndarray, shares: Optional[np.ndarray] = None) -> np.ndarray:
         """Predicted population density.
 
         Args:
             values: Factors in the card's order and own units, shape (n, k).
+            shares: Share of each zone in the card's order, shape (n, zones), 0–1, adding up to 1; for a model with zones.
 
         Returns:
-            Persons per km² of habitable land, shape (n,), 0 or more; NaN where a factor has no data.
+            Persons per km² of habitable land, shape (n,), 0 or more; NaN where a factor has no data or no zone is known.
         """
         result = np.full(len(values), np.nan)
-        known = ~np.isnan(values).any(axis=1)
+        shares = np.empty((len(values), 0)) if shares is None else shares
+        known = ~(np.isnan(values).any(axis=1) | np.isnan(shares).any(axis=1))
         if known.any():
-            scaled = self._forward(indicator_matrix_cnn.to_matrix(self.scaling.scale(values[known])))
-            result[known] = np.maximum(self.card.target_low + scaled * (self.card.target_high - self.card.target_low), 0)
+            result[known] = self._density(values[known], shares[known])
         return result
+
+    def outside(self, values: np.ndarray, shares: Optional[np.ndarray] = None) -> np.ndarray:
+        """Which factors lie beyond what was trained on, shape (n, k); of one model per zone, in any zone that has a share."""
+        if shares is None or self.card.zone_use != PER_ZONE:
+            return self._parts[0].scaling.outside(values)
+        beyond = [part.scaling.outside(values) & (share > 0)[:, None] for part, share in zip(self._parts, shares.T)]
+        return np.logical_or.reduce(beyond)
+
+    def _density(self, values: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        if self.card.zone_use != PER_ZONE:
+            return self._parts[0].density(values, shares)
+        result, nothing = np.zeros(len(values)), np.empty((len(values), 0))
+        for part, share in zip(self._parts, shares.T):
+            own = share > 0
+            if own.any():
+                result[own] += share[own] * part.density(values[own], nothing[own])
+        return result
+
+
+class _Part:
+    """One network with its scaling: the whole model, or that of one zone."""
+
+    def __init__(self, network: Any, low: list[float], high: list[float], target_low: float, target_high: float):
+        self.network, self.low, self.high = network, target_low, target_high
+        self.scaling = MinMax(np.array(low), np.array(high))
+        self._products: Optional[MatrixProducts] = None
+
+    def density(self, values: np.ndarray, extra: np.ndarray) -> np.ndarray:
+        """Density from factors, shape (n, k), and columns that need no scaling, shape (n, j)."""
+        matrix = indicator_matrix_cnn.to_matrix(np.hstack([self.scaling.scale(values), extra]))
+        return np.maximum(self.low + self._forward(matrix) * (self.high - self.low), 0)
 
     def _forward(self, matrix: np.ndarray) -> np.ndarray:
         with tensorflow_runtime.exclusive():

@@ -1,8 +1,7 @@
 """Training a population model from units, totals and a factor stack (METHODS section 2, steps 4 to 9)."""
 
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from typing import Optional
+from dataclasses import asdict, dataclass
+from typing import Any, Optional
 
 import numpy as np
 
@@ -14,10 +13,12 @@ from ..spatial.progress import Part, Progress
 from ..spatial.provenance import plugin_version
 from ..spatial.raster import Raster
 from ..spatial.units import Units, read_units
+from ..spatial.zones import UnitZones, read_zones
 from . import indicator_matrix_cnn, registry, tensorflow_runtime
-from .population_model import ModelCard, PopulationModel
-from .scaling import MinMax
-from .training import MAX_SEED, History, TrainingSettings, fit_alive, split
+from .ensemble_training import Ensemble, Examples, train_ensemble
+from .population_model import FORMAT, FORMAT_WITHOUT_ZONES, ModelCard, PopulationModel
+from .training import History, TrainingSettings, split
+from .zone_use import ONE_HOT, PER_ZONE, check_zones, require_fitting
 
 MIN_UNITS = 6  # below this, 7:3 leaves nothing to learn from
 CLIPPED_WORTH_A_WARNING = 0.05
@@ -32,12 +33,14 @@ class PopulationInputs:
         population: Field of their totals, persons.
         factors: Factor stack.
         mask: Raster of habitable shares on the stack's grid, or None.
+        zone: Field of the units' zones; empty for none.
     """
 
     units: str
     population: str
     factors: str
     mask: Optional[str] = None
+    zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Prepared:
         coverage: Exact shares of cells in units.
         table: Unit means of the factors.
         totals: Published total per unit, persons.
+        zones: Zone per unit; None without.
     """
 
     units: Units
@@ -59,6 +63,7 @@ class Prepared:
     coverage: UnitCoverage
     table: UnitTable
     totals: np.ndarray
+    zones: Optional[UnitZones] = None
 
 
 @dataclass(frozen=True)
@@ -104,68 +109,93 @@ def prepare(inputs: PopulationInputs, progress: Progress) -> Prepared:
     factors = Raster(inputs.factors, "FACTORS")
     mask = Mask(inputs.mask, factors.grid)
     units = read_units(inputs.units, [inputs.population], factors.grid.crs, progress)
+    zones = read_zones(inputs.units, inputs.zone, units) if inputs.zone else None
     coverage = UnitCoverage(units, factors.grid, Part(progress, 0, 60))
     table = unit_table(factors, coverage, mask, Part(progress, 60, 100))
-    return Prepared(units, factors, mask, coverage, table, units.columns[inputs.population])
+    return Prepared(units, factors, mask, coverage, table, units.columns[inputs.population], zones)
 
 
 def train_population_model(
-    prepared: Prepared, settings: TrainingSettings, progress: Progress, method: str = registry.DEFAULT
+    prepared: Prepared,
+    settings: TrainingSettings,
+    progress: Progress,
+    method: str = registry.DEFAULT,
+    zone_use: str = ONE_HOT,
 ) -> TrainingResult:
     """Train the indicator-matrix CNN on unit means and densities.
 
     Scale limits and the target's range come from the training units (and their cells) alone, so that nothing of the
-    held-out units reaches the network.
+    held-out units reaches the network. Zones, where there are some, enter as further columns; or each zone gets a model of its
+    own, limits and split included, just as if its units alone were trained on.
 
     Raises:
-        InputError: Too few units, or too many factors.
+        InputError: Too few units, in a zone too, or too many factors or zones.
         TrainingError: No run came alive.
     """
     registry.require(method)
     for text in tensorflow_runtime.limitations():
         progress.pushWarning(text)
-    table = prepared.table
+    table, zones = prepared.table, prepared.zones
+    zone_use = zone_use if zones else ""
+    require_fitting(len(table.factors), zones.names if zones else [], zone_use, settings.ensemble)
     density = table.density(prepared.totals)
     used = np.flatnonzero(np.isfinite(density) & np.isfinite(table.means).all(axis=1))
     _check_units(prepared, used, progress)
-    held_out = split(len(used), settings.validation_share, settings.seed)
-    trained = used[~held_out]
-    limits = MinMax(table.lowest[trained].min(axis=0), table.highest[trained].max(axis=0))
-    target = MinMax(density[trained].min(), density[trained].max())
-    columns = indicator_matrix_cnn.to_matrix(limits.scale(table.means[used]))
-    goal = target.scale(density[used], clip=False)
-    data = columns[~held_out], goal[~held_out]
-    check = (columns[held_out], goal[held_out]) if held_out.any() else None
-
-    members, histories, seeds = [], [], []
-    for k in range(settings.ensemble):
-        part = Part(progress, 100 * k / settings.ensemble, 100 * (k + 1) / settings.ensemble)
-        own = replace(settings, seed=(settings.seed + k) % (MAX_SEED + 1))
-        build = partial(indicator_matrix_cnn.build, name=f"member_{k + 1}")
-        member, history, seed = fit_alive(build, data, check, own, part)
-        members.append(member)
-        histories.append(history)
-        seeds.append(seed)
-    card = ModelCard(
-        method=method,
-        factors=table.factors,
-        factor_units=list(prepared.factors.units),
-        low=limits.low.tolist(),
-        high=limits.high.tolist(),
-        target_low=float(target.low),
-        target_high=float(target.high),
-        ensemble=settings.ensemble,
-        training_units=int((~held_out).sum()),
-        validation_units=int(held_out.sum()),
-        settings={**asdict(settings), "seeds_used": seeds},
-        versions={"statgrid": plugin_version(), **tensorflow_runtime.versions()},
-    )
-    model = PopulationModel(card, indicator_matrix_cnn.average(members))
-    predicted, true = model.density(table.means[used]), density[used]
+    one_hot = zones.one_hot()[used] if zones else np.empty((len(used), 0))
+    groups = [np.flatnonzero(column) for column in one_hot.T] if zone_use == PER_ZONE else [np.arange(len(used))]
+    held_out = np.zeros(len(used), bool)
+    for group in groups:
+        held_out[group] = split(len(group), settings.validation_share, settings.seed)
+    if zones:
+        check_zones(zones, one_hot, held_out, zone_use, MIN_UNITS, progress)
+    extra = one_hot if zone_use == ONE_HOT else one_hot[:, :0]
+    examples = Examples(table.means[used], table.lowest[used], table.highest[used], extra, density[used], held_out)
+    trained = []
+    for number, group in enumerate(groups):
+        part = Part(progress, 100 * number / len(groups), 100 * (number + 1) / len(groups))
+        prefix = f"zone_{number + 1}_" if zone_use == PER_ZONE else ""
+        trained.append(train_ensemble(examples.only(group), settings, part, prefix))
+    card = _card(prepared, trained, held_out, settings, method, zone_use)
+    members = [each.members for each in trained]
+    side_by_side, average = indicator_matrix_cnn.side_by_side, indicator_matrix_cnn.average
+    model = PopulationModel(card, side_by_side(members) if zone_use == PER_ZONE else average(members[0]))
+    predicted, true = model.density(table.means[used], one_hot), density[used]
     training = accuracy(predicted[~held_out], true[~held_out])
     validation = accuracy(predicted[held_out], true[held_out])
     model.card.accuracy.update({"training": training, "validation": validation})
-    return TrainingResult(model, used, held_out, predicted, true, histories[0], training, validation, seeds[0])
+    first = trained[0]
+    return TrainingResult(model, used, held_out, predicted, true, first.histories[0], training, validation, first.seeds[0])
+
+
+def _card(
+    prepared: Prepared, trained: list[Ensemble], held_out: np.ndarray, settings: TrainingSettings, method: str, zone_use: str
+) -> ModelCard:
+    table, zones = prepared.table, prepared.zones
+    return ModelCard(
+        method=method,
+        factors=table.factors,
+        factor_units=list(prepared.factors.units),
+        **_envelope([each.limits() for each in trained]),
+        ensemble=settings.ensemble,
+        training_units=int((~held_out).sum()),
+        validation_units=int(held_out.sum()),
+        settings={**asdict(settings), "seeds_used": [seed for each in trained for seed in each.seeds]},
+        versions={"statgrid": plugin_version(), **tensorflow_runtime.versions()},
+        zones=zones.names if zones else [],
+        zone_use=zone_use,
+        zone_limits=[each.limits() for each in trained] if zone_use == PER_ZONE else [],
+        format=FORMAT if zones else FORMAT_WITHOUT_ZONES,
+    )
+
+
+def _envelope(limits: list[dict[str, Any]]) -> dict[str, Any]:
+    """The widest of several limits; of a single one, itself."""
+    return {
+        "low": np.min([each["low"] for each in limits], axis=0).tolist(),
+        "high": np.max([each["high"] for each in limits], axis=0).tolist(),
+        "target_low": min(each["target_low"] for each in limits),
+        "target_high": max(each["target_high"] for each in limits),
+    }
 
 
 def _check_units(prepared: Prepared, used: np.ndarray, progress: Progress) -> None:

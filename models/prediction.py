@@ -7,11 +7,13 @@ import numpy as np
 
 from ..spatial.coverage import UnitCoverage
 from ..spatial.dasymetric import to_cells
-from ..spatial.factors import Mask, match_factors
+from ..spatial.errors import InputError
+from ..spatial.factors import Mask, match_factors, quoted
 from ..spatial.grid import Block
 from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.raster import Raster, RasterLayout, RasterWriter
-from .population_model import PopulationModel
+from ..spatial.zones import ZoneShares
+from .population_model import ModelCard, PopulationModel
 from .population_training import warn_of_clipping
 
 UNIT = "persons/km²"
@@ -24,32 +26,51 @@ class GridPredictor:
         model: The model.
         factors: Factor stack; its bands may stand in any order.
         mask: Habitable shares; cells with 0 get density 0.
+        zones: Share of each zone in the cells, in the model's order; for a model with zones.
 
     Raises:
-        InputError: A factor of the model is missing.
+        InputError: A factor of the model is missing, or it needs zones.
     """
 
-    def __init__(self, model: PopulationModel, factors: Raster, mask: Mask):
+    def __init__(self, model: PopulationModel, factors: Raster, mask: Mask, zones: Optional[ZoneShares] = None):
+        require_zones_for(model.card, zones is not None)
         self.model, self.factors, self.mask = model, factors, mask
+        self.zones = zones if model.card.zones else None
         self.bands = match_factors(model.card.factors, factors.names)
         self.cells = 0
         self.outside = np.zeros(len(self.bands), np.int64)
 
     def __call__(self, block: Block) -> np.ndarray:
-        """Density of a block, shape (rows, cols), persons per km² of habitable land; NaN where a factor has no data."""
+        """Density of a block, shape (rows, cols), persons per km² of habitable land.
+
+        NaN where a factor has no data and, with zones, outside every unit.
+        """
         values = self.factors.read(block, self.bands).reshape(len(self.bands), -1).T.astype(np.float64)
         habitable = self.mask.read(block).ravel() > 0
         known = ~np.isnan(values).any(axis=1)
+        shares = np.empty((len(values), 0))
+        if self.zones is not None:
+            shares = self.zones.read(block).reshape(len(self.zones.names), -1).T
+            known &= ~np.isnan(shares).any(axis=1)
         density = np.where(known, 0.0, np.nan)
         inside = known & habitable
-        density[inside] = self.model.density(values[inside])
+        density[inside] = self.model.density(values[inside], shares[inside])
         self.cells += int(inside.sum())
-        self.outside += self.model.scaling.outside(values[inside]).sum(axis=0)
+        self.outside += self.model.outside(values[inside], shares[inside]).sum(axis=0)
         return density.reshape(block.rows, block.cols)
 
     def clipped_shares(self) -> np.ndarray:
         """Share of the cells predicted so far that lay beyond the trained range, by factor, 0–1."""
         return self.outside / max(self.cells, 1)
+
+
+def require_zones_for(card: ModelCard, given: bool) -> None:
+    """Raise `InputError` when a model needs zones and none are given."""
+    if card.zones and not given:
+        raise InputError(
+            f"MODEL was trained with zones ({quoted(card.zones)}), so it must know the zone of each cell: give UNITS and their "
+            "ZONE, the field with these values."
+        )
 
 
 def write_counts(density: Raster, coverage: UnitCoverage, mask: Mask, output: str, progress: Progress) -> None:

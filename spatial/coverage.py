@@ -65,7 +65,7 @@ class UnitCoverage:
         self.block_count = len(self._blocks)
         for number, block in enumerate(self._blocks):
             stop_if_cancelled(progress)
-            unit, cell, share = _cover(units, grid, block)
+            unit, cell, share = cover(units, grid, block)
             progress.setProgress(100 * (number + 1) / self.block_count)
             if not unit.size:
                 continue
@@ -135,8 +135,16 @@ def _load(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return kept["unit"], kept["cell"], kept["share"]
 
 
-def _cover(units: Units, grid: Grid, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit, cell and share of every non-zero entry of a block."""
+def cover(units: Units, grid: Grid, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The entries of one block that are not zero.
+
+    Returns:
+        Row number of the unit, cell number inside the block (row by row), and share of the cell's area inside the unit, 0–1;
+        each of shape (n,), empty where no unit lies.
+
+    Raises:
+        MissingDependencyError: exactextract is not installed.
+    """
     try:
         import_apart("exactextract", "exactextract.raster")
         from exactextract import exact_extract

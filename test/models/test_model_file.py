@@ -180,7 +180,7 @@ def test_what_is_no_card_is_refused(forge, content):
 
 
 def test_a_newer_format_says_update(forge_card):
-    refused(forge_card(format=2), "newer StatGrid .card format 2, this one reads up to 1.; update the plugin")
+    refused(forge_card(format=3), "newer StatGrid .card format 3, this one reads up to 2.; update the plugin")
 
 
 def test_an_unknown_method_is_named(forge_card):
