@@ -22,6 +22,10 @@ from ..spatial.units import Units
 from ..spatial.zoning import Zoning, ZoningSettings, zone_profiles
 from ..spatial.zoning_table import ZoningTable
 
+ZONES_KNOW = (
+    "Zones made by 'Regional zones' were found with the densities of the held-out units too, so the accuracy on these flatters a "
+    "model with zones. Compare it with a model without zones at check units of a finer level."
+)
 PIXELS = 2000  # of a map's longer side; finer bends of a border are not drawn
 
 
@@ -51,6 +55,7 @@ def training(result: TrainingResult, prepared: Prepared, method: str, warnings: 
         ],
         units=UnitResults(names, result.true.tolist(), result.predicted.tolist(), "persons/km²", result.held_out.tolist()),
         accuracy={training_report.TRAINING: result.training_accuracy, training_report.VALIDATION: result.validation_accuracy},
+        notes=[ZONES_KNOW] if result.model.card.zones else [],
         warnings=warnings,
         versions=result.model.card.versions,
     )

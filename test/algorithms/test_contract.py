@@ -12,6 +12,7 @@ TRAINING = ["VALIDATION_SHARE", "ITERATIONS", "LEARNING_RATE", "ENSEMBLE", "SEED
 CHAIN_FILES = ["OUTPUT", "OUTPUT_RAW", "OUTPUT_MODEL", "REPORT"]
 RAW = ["DEM", "LANDUSE", "PRESET", "NIGHTLIGHTS", "POINTS", "RIVERS", "ROADS"]
 DATA = ["UNITS", "POPULATION", "FACTORS", "MASK"]
+ZONES = ["ZONE", "ZONE_USE"]
 
 
 def with_ending(ending):
@@ -58,10 +59,14 @@ TOOLS = {
     ),
     "trainmodel": (
         "population",
-        [*DATA, "METHOD", *TRAINING, "OUTPUT", "REPORT"],
+        [*DATA, *ZONES, "METHOD", *TRAINING, "OUTPUT", "REPORT"],
         ["OUTPUT", "REPORT", "R2_TRAINING", "R2_VALIDATION", "LOSS", "ITERATIONS_RUN"],
     ),
-    "predictgrid": ("population", ["MODEL", "FACTORS", "MASK", "OUTPUT"], ["OUTPUT", "CLIPPED_SHARE"]),
+    "predictgrid": (
+        "population",
+        ["MODEL", "FACTORS", "MASK", "UNITS", "ZONE", "OUTPUT"],
+        ["OUTPUT", "CLIPPED_SHARE"],
+    ),
     "adjusttototals": (
         "population",
         ["INPUT", "UNITS", "POPULATION", "MASK", "WHOLE_PERSONS", "BAND", "ADD", "OUTPUT"],
@@ -74,13 +79,13 @@ TOOLS = {
     ),
     "spatializepopulation": (
         "population",
-        [*DATA, "METHOD", "ADJUST", "REFERENCE", "REFERENCE_FIELD", "WHOLE_PERSONS", *TRAINING, *CHAIN_FILES],
+        [*DATA, *ZONES, "METHOD", "ADJUST", "REFERENCE", "REFERENCE_FIELD", "WHOLE_PERSONS", *TRAINING, *CHAIN_FILES],
         [*CHAIN_FILES, "R2_TRAINING", "R2_VALIDATION", "MAX_RELATIVE_ERROR", "TOTAL", *MEASURES, *with_ending("_RAW")],
     ),
 }
 MODELS = ["Population tool by tool", "Population, raw data to grid", "Prepare factors (paper [1])"]
 GROUPS = {"preparation": "Data preparation", "population": "Population"}
-ADVANCED = {*TRAINING, "BAND", "ADD", "SMOOTHING"}
+ADVANCED = {*TRAINING, "BAND", "ADD", "SMOOTHING", "ZONE_USE"}
 
 
 @pytest.fixture(params=TOOLS)
@@ -112,11 +117,13 @@ def test_outputs(tool):
 def test_advanced_parameters(tool):
     flag = QgsProcessingParameterDefinition.Flag.FlagAdvanced
     advanced = {p.name() for p in tool.parameterDefinitions() if p.flags() & flag}
-    extra = {
+    own = {
         "spatializepopulation": {"WHOLE_PERSONS"},
         "assessaccuracy": {"UNITS", "MASK"},
         "buildfactors": {"CLASSES", "RADIUS"},
-    }.get(tool.name(), set())
+        "predictgrid": {"UNITS", "ZONE"},
+    }
+    extra = own.get(tool.name(), set())
     assert advanced == (ADVANCED & set(TOOLS[tool.name()][1])) | extra
 
 
@@ -125,7 +132,7 @@ def test_defaults(tool):
         "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:6933", "RESAMPLING": "average", "METHOD": "indicator-matrix CNN",
         "VALIDATION_SHARE": 0.3, "ITERATIONS": 5000, "LEARNING_RATE": 0.01, "ENSEMBLE": 1, "SEED": 42,
         "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0, "RADIUS": 0,
-        "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic", "ZONES": 0, "MIN_UNITS": 15,
+        "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic", "ZONES": 0, "MIN_UNITS": 15, "ZONE_USE": "one-hot columns",
     }  # fmt: skip
     if tool.name() == "splitclassbylights":
         wanted |= {"METHOD": "Jenks", "CLASSES": 2}
