@@ -27,9 +27,9 @@ def build() -> QgsProcessingModelAlgorithm:
         "Prepare factors (paper [1])",
         "Data preparation",
         "The factors of paper [1] from raw data, tool by tool: night light, elevation, slope, urban land split by light, "
-        "cropland, forest, density of points, distance to rivers; and the table of units and factors. The land-use classes "
-        "are written for CORINE; for another map change URBAN_CODES and CLASSES. Copy the model in the model designer to "
-        "change a step. 'Build factors' does much the same in one run, with fewer choices.",
+        "cropland, forest, density of points, distance to rivers; then the table of units and factors, and zones of like "
+        "units. The land-use classes are written for CORINE; for another map change URBAN_CODES and CLASSES. Copy the model "
+        "in the model designer to change a step. 'Build factors' does much the same in one run, with fewer choices.",
     )
     _take_inputs(model)
     grid = model.run("creategrid", (1, 1), "Grid", given("UNITS", "CELL_SIZE", "TARGET_CRS"), {"OUTPUT": ("grid", "Grid")})
@@ -55,9 +55,11 @@ def build() -> QgsProcessingModelAlgorithm:
         {"RASTERS": [made(child) for child in (aligned, terrain, land, points, rivers)], "KEEP": KEPT, "NAMES": NAMES},
         {"OUTPUT": ("factors", "Factor stack"), "BANDS": NUMBER},
     )  # fmt: skip
-    table = {**given("UNITS", "POPULATION"), "FACTORS": made(stack), "MASK": made(land, "MASK")}
+    matrix = {**given("UNITS", "POPULATION"), "FACTORS": made(stack), "MASK": made(land, "MASK")}
     outputs = {"OUTPUT": ("unit_table", "Units with factors"), "UNIT_COUNT": NUMBER, "FACTOR_COUNT": NUMBER}
-    model.run("unitfactors", (5, 2.5), "Unit factors", table, outputs)
+    table = model.run("unitfactors", (5, 2.5), "Unit factors", matrix, outputs)
+    outputs = {"OUTPUT": ("zones", "Units with zones"), "ZONES_USED": NUMBER, "SILHOUETTE": NUMBER}
+    model.run("regionalzones", (5, 6), "Regional zones", {"INPUT": made(table)}, outputs)
     return model.finished()
 
 

@@ -83,12 +83,14 @@ def test_raw_data_become_the_factors_of_paper_1(region, raw, provider, tmp_path)
         "landusefractions:mask": str(tmp_path / "mask.tif"),
         "creategrid:grid": str(tmp_path / "grid.tif"),
         "unitfactors:unit_table": str(tmp_path / "units.gpkg"),
+        "regionalzones:zones": str(tmp_path / "zones.gpkg"),
     }
     given = {"UNITS": region.units, "POPULATION": "people", "TARGET_CRS": "EPSG:3035"}  # the rest by the model's own defaults
     results = run("Prepare factors (paper [1])", {**given, **sources, **outputs})
     assert results["stackfactors:BANDS"] == results["unitfactors:FACTOR_COUNT"] == 9
     assert results["unitfactors:UNIT_COUNT"] == 12
     assert results["splitclassbylights:THRESHOLDS_USED"] == "20"
+    assert results["regionalzones:ZONES_USED"] == 1  # twelve units are too few for two zones of 15
     stack = Raster(outputs["stackfactors:factors"])
     assert stack.names[:5] == ["night light", "elevation", "slope", "urban dim", "urban bright"]
     assert stack.names[5:] == ["cropland", "forest", "point density", "distance to rivers"]
