@@ -203,12 +203,8 @@ def resampling_for(path: str, grid_path: str, role: str) -> str:
     """
     template, source = open_raster(grid_path, "GRID"), open_raster(path, role)
     col, row = template.RasterXSize / 2, template.RasterYSize / 2
-    try:
-        with quiet_gdal():
-            transformer = gdal.Transformer(template, source, [])
-            steps = np.diff(places_in(transformer, np.array([[col + 1, row], [col, row], [col, row + 1]])), axis=0)
-    except RuntimeError:
-        raise InputError(f"{role}: there is no way from the CRS of '{Path(path).name}' to the grid's. Check both.") from None
+    corners = np.array([[col + 1, row], [col, row], [col, row + 1]])
+    steps = np.diff(places_in(template, source, corners, f"{role}: '{Path(path).name}'"), axis=0)
     return "bilinear" if (np.hypot(*steps.T) < 1).all() else "average"
 
 

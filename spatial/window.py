@@ -1,5 +1,6 @@
 """The part of a raster that lies under a grid, whatever the two coordinate systems: nothing beyond it need be read."""
 
+import contextlib
 import math
 from pathlib import Path
 
@@ -20,13 +21,9 @@ def window_under(template: Raster, raster: Raster, margin: int) -> Block:
         InputError: There is no way between the CRS, or the raster lies elsewhere.
     """
     grid, name = template.grid, Path(raster.path).name
-    try:
-        with quiet_gdal():
-            transformer = gdal.Transformer(template.dataset, raster.dataset, [])
-            cols, rows = np.meshgrid(np.linspace(0, grid.cols, _LATTICE + 1), np.linspace(0, grid.rows, _LATTICE + 1))
-            found = places_in(transformer, np.column_stack([cols.ravel(), rows.ravel()]))
-    except RuntimeError:
-        raise InputError(f"{raster.role}: there is no way from the CRS of '{name}' to the grid's. Check both.") from None
+    cols, rows = np.meshgrid(np.linspace(0, grid.cols, _LATTICE + 1), np.linspace(0, grid.rows, _LATTICE + 1))
+    points = np.column_stack([cols.ravel(), rows.ravel()])
+    found = places_in(template.dataset, raster.dataset, points, f"{raster.role}: '{name}'")
     found = found[np.isfinite(found).all(axis=1)]
     if found.size:
         low, high = found.min(axis=0), found.max(axis=0)
@@ -38,9 +35,19 @@ def window_under(template: Raster, raster: Raster, margin: int) -> Block:
     raise InputError(f"{raster.role}: '{name}' does not reach the grid: it lies elsewhere. Check its CRS and extent.")
 
 
-def places_in(transformer: gdal.Transformer, points: np.ndarray) -> np.ndarray:
-    """Columns and rows in the other raster, shape (n, 2), NaN where a projection knows no place."""
-    found, fine = transformer.TransformPoints(0, [tuple(map(float, p)) for p in points])
+def places_in(template: gdal.Dataset, raster: gdal.Dataset, points: np.ndarray, who: str) -> np.ndarray:
+    """Columns and rows of places of the template in another raster, shape (n, 2), NaN where a projection knows no place.
+
+    Raises:
+        InputError: There is no way between the two CRS.
+    """
+    transformer = None
+    with quiet_gdal(), contextlib.suppress(RuntimeError):
+        transformer = gdal.Transformer(template, raster, [])
+    if transformer is None:
+        raise InputError(f"{who}: there is no way from its CRS to the grid's. Check both.")
+    with quiet_gdal():
+        found, fine = transformer.TransformPoints(0, [tuple(map(float, p)) for p in points])
     return np.where(np.array(fine, bool)[:, None], np.array(found)[:, :2], np.nan)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from osgeo import gdal
 from statgrid.spatial.errors import InputError
 from statgrid.spatial.grid import Block
 from statgrid.spatial.raster import Raster
@@ -13,6 +14,21 @@ def test_a_raster_that_lies_elsewhere_is_refused(world):
     far = Raster(world.raster("far", np.ones((2, 2)), origin=(5e6, 1e6)), "LIGHT")
     with pytest.raises(InputError, match=r"LIGHT: 'far.tif' does not reach the grid"):
         window_under(Raster(grid), far, 0)
+
+
+@pytest.mark.parametrize("exceptions", [False, True], ids=["GDAL returns nothing", "GDAL raises"])
+def test_a_place_that_is_not_on_earth_is_refused(world, exceptions):
+    grid, path = world.raster("grid", np.ones((2, 2))), world.raster("plan", np.ones((2, 2)), epsg=None)
+    plan = gdal.Open(path, gdal.GA_Update)
+    plan.SetProjection('LOCAL_CS["plan",UNIT["metre",1]]')
+    plan = None
+    before = gdal.GetUseExceptions()
+    (gdal.UseExceptions if exceptions else gdal.DontUseExceptions)()
+    try:
+        with pytest.raises(InputError, match=r"LIGHT: 'plan.tif': there is no way from its CRS to the grid's"):
+            window_under(Raster(grid), Raster(path, "LIGHT"), 0)
+    finally:
+        (gdal.UseExceptions if before else gdal.DontUseExceptions)()
 
 
 def test_the_window_holds_the_grid_and_a_margin(world):
