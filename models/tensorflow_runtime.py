@@ -116,8 +116,8 @@ def limitations() -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    """Versions for the model card: Python, and of the numeric packages those that are loaded."""
-    loaded = {name: sys.modules.get(name) for name in ("numpy", "sklearn", "tensorflow", "keras")}
+    """Versions for the model card: Python, and of the packages that networks compute with those that are loaded."""
+    loaded = {name: sys.modules.get(name) for name in ("numpy", "tensorflow", "keras")}
     found = {name: str(getattr(module, "__version__", "unknown")) for name, module in loaded.items() if module is not None}
     return {"python": platform.python_version(), **found}
 

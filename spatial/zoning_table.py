@@ -73,21 +73,27 @@ def read_zoning_table(
     Raises:
         InputError: The layer cannot be used, or a density is negative.
     """
-    dataset, layer = open_vector(path, "INPUT", "a polygon layer")
-    require_crs(layer, "INPUT")
-    crs = layer.GetSpatialRef().ExportToWkt()
-    rows = []
-    layer.ResetReading()
-    for feature in layer:
-        stop_if_cancelled(progress)
-        rows.append([_number(feature.GetField(name)) for name in (habitable, density, *factors)])
-    del feature, layer, dataset
+    crs, rows = _numbers(path, (habitable, density, *factors), progress)
     units = read_units(path, [], crs, progress, role="INPUT")
     values = np.array(rows)[units.rows]
     negative = np.flatnonzero(values[:, 1] < 0)
     if negative.size:
         raise InputError(f"INPUT: field '{density}' is negative in {units.listing(negative)}. Correct it.")
     return units, ZoningTable(units.names, values[:, 1], values[:, 0], list(factors), values[:, 2:], _places(units))
+
+
+def _numbers(path: str, fields: Sequence[str], progress: Progress) -> tuple[str, list[list[float]]]:
+    """The layer's CRS as WKT, and the values of fields of every feature; NaN for missing ones."""
+    dataset, layer = open_vector(path, "INPUT", "a polygon layer")
+    require_crs(layer, "INPUT")
+    crs = layer.GetSpatialRef().ExportToWkt()
+    rows = []
+    layer.ResetReading()
+    for feature in iter(layer.GetNextFeature, None):
+        stop_if_cancelled(progress)
+        rows.append([_number(feature.GetField(name)) for name in fields])
+    del layer, dataset
+    return crs, rows
 
 
 def _number(value: object) -> float:

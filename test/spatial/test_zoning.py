@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from statgrid.spatial.errors import Cancelled, InputError
+from statgrid.spatial import zoning
+from statgrid.spatial.errors import Cancelled, InputError, MissingDependencyError
 from statgrid.spatial.progress import Silent
 from statgrid.spatial.zoning import Trial, ZoningSettings, find_zones
 from statgrid.spatial.zoning_table import ZoningTable, density_fields, read_zoning_table
@@ -84,6 +85,15 @@ def test_cancel_is_obeyed():
     progress.cancelled = True
     with pytest.raises(Cancelled):
         zones(progress=progress)
+
+
+def test_without_scikit_learn_a_sentence_says_how_to_get_it(monkeypatch):
+    def missing(*names):
+        raise ImportError("No module named 'sklearn'")
+
+    monkeypatch.setattr(zoning, "import_apart", missing)
+    with pytest.raises(MissingDependencyError, match=r"'scikit-learn' is not available.*README"):
+        zones()
 
 
 @pytest.mark.parametrize("names", [[], ["density", "habitable_km2"], ["habitable_km2", "light"], ["density"]])
@@ -243,6 +253,23 @@ def test_the_table_is_read_with_gaps_and_without_shapeless_units(world):
     np.testing.assert_array_equal(found.habitable, [10, 4])
     np.testing.assert_array_equal(found.means, [[1], [3]])
     np.testing.assert_allclose(np.diff(found.places, axis=0), [[2000, 0]])
+
+
+def test_a_layer_without_units_is_refused(world):
+    path = world.layer("u", [], fields=("habitable_km2", "density"))
+    with pytest.raises(InputError, match="INPUT: the layer holds no polygon"):
+        read_zoning_table(path, "habitable_km2", "density", [], Silent())
+
+
+def test_degrees_shrink_towards_the_poles(world):
+    """Two units 1° apart at 60° N are half as far apart east-west as north-south."""
+    corners = ((10, 59.5), (11, 59.5), (10, 60.5))
+    boxes = [f"POLYGON(({x} {y},{x} {y + 0.5},{x + 0.5} {y + 0.5},{x + 0.5} {y},{x} {y}))" for x, y in corners]
+    shapes = [(str(k), (1.0, 1.0), box) for k, box in enumerate(boxes)]
+    path = world.layer("u", shapes, fields=("habitable_km2", "density"), epsg=4326)
+    _, found = read_zoning_table(path, "habitable_km2", "density", [], Silent())
+    east, north = found.places[1] - found.places[0], found.places[2] - found.places[0]
+    assert np.hypot(*east) / np.hypot(*north) == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_negative_density_is_refused(world):
