@@ -14,7 +14,8 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from ..spatial.alignment import RESAMPLING, align_rasters
+from ..spatial.alignment import align_rasters
+from ..spatial.resampling import RESAMPLING, Resampling
 from .base import StatGridAlgorithm
 from .inputs import listed, raster_path, raster_paths, require_geotiff
 
@@ -22,7 +23,7 @@ from .inputs import listed, raster_path, raster_paths, require_geotiff
 class AlignFactors(StatGridAlgorithm):
     """Reprojects, crops and resamples every band onto the grid (GDAL's warper) and stacks the results."""
 
-    RASTERS, GRID, METHOD, NAMES = "RASTERS", "GRID", "RESAMPLING", "NAMES"
+    RASTERS, GRID, METHOD, METHODS, NAMES = "RASTERS", "GRID", "RESAMPLING", "RESAMPLING_BY_LAYER", "NAMES"
     OUTPUT, BANDS = "OUTPUT", "BANDS"
 
     LABEL = "Align factors to the grid"
@@ -30,8 +31,11 @@ class AlignFactors(StatGridAlgorithm):
     HELP = (
         "Brings rasters of any coordinate system and cell size onto the analysis grid and stacks their bands into one "
         "file, one band per factor.\n\n"
-        "Paper [1] resamples by nearest neighbour; 'average' keeps more of a finer raster and is the default. Run the "
-        "tool once for each resampling you need and join the results with 'Stack factors'."
+        "Paper [1] resamples by nearest neighbour; 'average' keeps more of a finer raster and is the default. Single rasters "
+        "or bands may have another resampling.\n\n"
+        "Scale and offset of packed rasters are applied. Masks, alpha bands, nodata and NaN are left out of every mean and sum; "
+        "without a nodata value every number counts. Rasters may be rotated or stored south-up, and a global raster may reach "
+        "from 0 to 360 degrees."
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:
@@ -52,6 +56,11 @@ class AlignFactors(StatGridAlgorithm):
             "source is coarser.",
         )
         self.add(
+            QgsProcessingParameterString(self.METHODS, self.tr("Resampling by layer"), multiLine=True, optional=True),
+            "Other ways for some rasters, e.g. land=mode; dem*=bilinear. The name is a factor's, a layer's or a file's, "
+            "capitals or not; * stands for any text. All others are resampled as above.",
+        )
+        self.add(
             QgsProcessingParameterString(self.NAMES, self.tr("Factor names"), optional=True),
             "A name for each band, separated by commas. When empty, band descriptions or file names are taken.",
         )
@@ -64,6 +73,7 @@ class AlignFactors(StatGridAlgorithm):
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         raster_paths(self, parameters, self.RASTERS, context)
         raster_path(self, parameters, self.GRID, context)
+        self._resampling(parameters, context)
         require_geotiff(self, parameters, self.OUTPUT, context)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
@@ -72,10 +82,15 @@ class AlignFactors(StatGridAlgorithm):
         names = align_rasters(
             raster_paths(self, parameters, self.RASTERS, context),
             raster_path(self, parameters, self.GRID, context),
-            self.parameterAsEnumString(parameters, self.METHOD, context),
+            self._resampling(parameters, context),
             listed(text),
             output,
             feedback,
+            titles=[layer.name() for layer in self.parameterAsLayerList(parameters, self.RASTERS, context)],
         )
         feedback.pushInfo(f"Bands: {', '.join(names)}.")
         return {self.OUTPUT: output, self.BANDS: len(names)}
+
+    def _resampling(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Resampling:
+        way = self.parameterAsEnumString(parameters, self.METHOD, context)
+        return Resampling.of(way, self.parameterAsString(parameters, self.METHODS, context))

@@ -12,22 +12,28 @@ from qgis.core import (
     QgsFeatureRequest,
     QgsFields,
     QgsMapLayer,
+    QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingFeatureSource,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingOutputLayerDefinition,
+    QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
+    QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingUtils,
     QgsRasterLayer,
     QgsVectorFileWriter,
 )
 from qgis.PyQt.QtCore import QMetaType, QVariant
 
+from ..spatial.bands import file_name, value_bands
 from ..spatial.coverage import require_grid
 from ..spatial.errors import InputError, OutputError
 from ..spatial.progress import Progress, stop_if_cancelled
-from ..spatial.raster import Raster
+from ..spatial.raster import Raster, open_raster, quiet_gdal
 
 # Kinds of fields that may name a unit; QVariant's types are on their way out.
 if Qgis.QGIS_VERSION_INT >= 33800:
@@ -47,6 +53,8 @@ def acceptable(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], co
         name = definition.name()
         if isinstance(definition, QgsProcessingParameterEnum) and result.get(name) is not None:
             result[name] = choice(definition.options(), result[name], name)
+        if _takes_rasters(definition):
+            result[name] = with_containers_opened(result.get(name), name, context)
         value = result.get(name)
         if definition.checkValueIsAcceptable(value, context):
             continue
@@ -60,6 +68,40 @@ def acceptable(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], co
             limits = f" a number from {definition.minimum():g} to {definition.maximum():g}."
         raise InputError(f"{name}: {shown} cannot be used. Give:{limits} {definition.help()}")
     return result
+
+
+def _takes_rasters(definition: QgsProcessingParameterDefinition) -> bool:
+    if isinstance(definition, QgsProcessingParameterMultipleLayers):
+        return bool(definition.layerType() == QgsProcessing.SourceType.TypeRaster)
+    return isinstance(definition, QgsProcessingParameterRasterLayer)
+
+
+def with_containers_opened(value: Any, name: str, context: QgsProcessingContext) -> Any:
+    """A raster parameter's value, text that names a raster inside a container replaced by its layer's id.
+
+    QGIS takes text for the name of a layer or of a plain file, not for 'NETCDF:"file.nc":rain' or '/vsizip/a.zip/dem.tif'.
+
+    Raises:
+        InputError: A file is a container of several rasters; the message lists them.
+    """
+    if isinstance(value, (list, tuple)):
+        return [with_containers_opened(part, name, context) for part in value]
+    if not isinstance(value, str) or not (value.startswith("/vsi") or ":" in value or Path(value).is_file()):
+        return value
+    try:
+        dataset = open_raster(value, name)
+    except InputError:
+        return value
+    if not dataset.RasterCount:
+        value_bands(dataset, name)  # which says so
+    with quiet_gdal():
+        if QgsProcessingUtils.mapLayerFromString(value, context) is not None:
+            return value
+    layer = QgsRasterLayer(value, file_name(value), "gdal")
+    if not layer.isValid():
+        return value
+    context.temporaryLayerStore().addMapLayer(layer)
+    return layer.id()
 
 
 def require_distinct(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any]) -> None:

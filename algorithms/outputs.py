@@ -17,6 +17,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeatureSource,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
 )
 from qgis.PyQt.QtCore import QMetaType, QVariant
@@ -59,8 +60,9 @@ def write_with_columns(
         What QGIS loads; empty when an optional sink is not wanted.
 
     Raises:
-        OutputError: The layer cannot be written.
+        OutputError: The layer cannot be written, or its format would make columns' names alike.
     """
+    _require_names_kept(parameters.get(name), name, columns)
     added = QgsFields()
     for column in columns:
         added.append(QgsField(column, WHOLE if whole else REAL))
@@ -82,6 +84,22 @@ def write_with_columns(
         if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
             raise OutputError(f"{name}: a unit cannot be written ({sink.lastError()}). Choose another folder or format.")
     return str(output)
+
+
+def _require_names_kept(target: Any, name: str, columns: Sequence[str]) -> None:
+    """Raise `OutputError` when a Shapefile would cut two columns' names to the same ten letters."""
+    if isinstance(target, QgsProcessingOutputLayerDefinition):
+        target = target.sink.staticValue()
+    if not str(target).lower().endswith(".shp"):
+        return
+    seen: dict[str, str] = {}
+    for column in columns:
+        other = seen.setdefault(column[:10].lower(), column)
+        if other != column:
+            raise OutputError(
+                f"{name}: a Shapefile keeps ten letters of a field's name, and '{other}' and '{column}' are alike then. "
+                "Choose a GeoPackage (.gpkg)."
+            )
 
 
 def require_report(path: str, name: str) -> None:

@@ -45,6 +45,12 @@ class UnitFactors(StatGridAlgorithm):
         with work_folder() as folder:
             prepared = prepare(given.save_data(self, parameters, context, folder, feedback), feedback)
         table = prepared.table
+        barren = table.barren()
+        if barren:
+            feedback.pushWarning(
+                f"{len(barren)} unit(s) have no habitable land and so no density: {prepared.units.listing(barren)}. "
+                "Check MASK if people live there."
+            )
         columns = [table.habitable, table.density(prepared.totals), *table.means.T]
         rows = dict(zip(prepared.units.rows, zip(*columns)))
         units = source(self, parameters, given.UNITS, context)

@@ -23,14 +23,10 @@ def main() -> None:
 
     print("StatGrid demo: an invented province, 60 counties, 8.0 million people, nine factors.")
     runner.run("statgrid:creategrid", "grid of 1 km", UNITS=county, CELL_SIZE=1000, TARGET_CRS="EPSG:32625", OUTPUT=grid)
-    parts = []
-    for names, resampling in ((FINE, "average"), (COARSE, "bilinear")):
-        parts.append(runner.path(f"{resampling}.tif"))
-        runner.run(
-            "statgrid:alignfactors", f"{len(names)} factors onto it ({resampling})",
-            RASTERS=[f"{SAMPLE}/{name}.tif" for name in names], GRID=grid, RESAMPLING=resampling, OUTPUT=parts[-1],
-        )  # fmt: skip
-    runner.run("statgrid:stackfactors", "one stack of nine", RASTERS=parts, OUTPUT=factors)
+    runner.run(
+        "statgrid:alignfactors", "nine factors onto it", RASTERS=[f"{SAMPLE}/{name}.tif" for name in (*FINE, *COARSE)], GRID=grid,
+        RESAMPLING_BY_LAYER="; ".join(f"{name}=bilinear" for name in COARSE), OUTPUT=factors,
+    )  # fmt: skip
     runner.run(
         "statgrid:spatializepopulation", "training on 60 counties, prediction, adjustment",
         UNITS=county, POPULATION="population", FACTORS=factors, MASK=mask, METHOD="indicator-matrix CNN",

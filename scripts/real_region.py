@@ -1,13 +1,14 @@
-"""From the raw layers of a real region to a nine-factor stack, with StatGrid's and QGIS's own tools."""
+"""From the raw layers of a real region to a stack of ten factors, with StatGrid's own tools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from osgeo import gdal
-from qgis_run import Runner, plugin
+from qgis_run import Runner
 
 LIGHT_BAND = 1  # of the stack
+NAMES = "night_light,red,green,blue,elevation,slope,ruggedness,distance_to_road,distance_to_river,points"
 
 
 @dataclass(frozen=True)
@@ -28,27 +29,26 @@ class RawLayers:
 
 
 def build_factors(runner: Runner, raw: RawLayers, grid: str, crs: str) -> str:
-    """Write `factors.tif` on the grid and return its path: light, terrain, distances, points, colours."""
-    rasters = runner.path("rasters.tif")
+    """Write `factors.tif` on the grid and return its path: light, colours, terrain, distances, points."""
+    rasters, terrain, points = (runner.path(f"{name}.tif") for name in ("rasters", "terrain", "points"))
     runner.run(
-        "statgrid:alignfactors", "night light, elevation and colours onto the grid",
-        RASTERS=[f"{raw.folder}/{name}.tif" for name in ("ntl_blackmarble_15s", "dem_15s", "bluemarble_rgb_15s")],
-        GRID=grid, RESAMPLING="average", NAMES="night_light,elevation,red,green,blue", OUTPUT=rasters,
+        "statgrid:alignfactors", "night light and colours onto the grid",
+        RASTERS=[f"{raw.folder}/{name}.tif" for name in ("ntl_blackmarble_15s", "bluemarble_rgb_15s")],
+        GRID=grid, OUTPUT=rasters,
     )  # fmt: skip
-    elevation = runner.path("elevation.tif")
-    runner.run("gdal:translate", INPUT=rasters, EXTRA="-b 2", OUTPUT=elevation)
-    made = {"slope": runner.path("slope.tif")}
-    runner.run("native:slope", "slope", INPUT=elevation, OUTPUT=made["slope"])
+    runner.run("statgrid:terrain", "elevation, slope, ruggedness", DEM=f"{raw.folder}/dem_15s.tif", GRID=grid, OUTPUT=terrain)
+    distances = []
     for name, layers in (("distance_to_road", raw.roads), ("distance_to_river", raw.rivers)):
-        made[name] = _distance(runner, _merged(runner, name, raw, layers, crs), name, grid)
-    points = _points(runner, _merged(runner, "points", raw, raw.points, crs), grid)
-    others = runner.path("others.tif")
-    runner.run(
-        "statgrid:alignfactors", "slope and distances onto the grid",
-        RASTERS=list(made.values()), GRID=grid, RESAMPLING="bilinear", NAMES=",".join(made), OUTPUT=others,
-    )  # fmt: skip
+        distances.append(runner.path(f"{name}.tif"))
+        lines = _merged(runner, name, raw, layers, crs)
+        runner.run("statgrid:distancetofeatures", name.replace("_", " "), INPUT=lines, GRID=grid, OUTPUT=distances[-1])
+    places = _merged(runner, "points", raw, raw.points, crs)
+    runner.run("statgrid:pointdensity", "density of points", INPUT=places, GRID=grid, RADIUS=10000, OUTPUT=points)
     factors = runner.path("factors.tif")
-    runner.run("statgrid:stackfactors", "one stack of nine", RASTERS=[rasters, others, points], OUTPUT=factors)
+    runner.run(
+        "statgrid:alignfactors", "one stack of ten", RASTERS=[rasters, terrain, *distances, points], GRID=grid,
+        RESAMPLING="nearest", NAMES=NAMES, OUTPUT=factors,
+    )  # fmt: skip
     return factors
 
 
@@ -63,35 +63,3 @@ def _merged(runner: Runner, name: str, raw: RawLayers, layers: Sequence[str], cr
         gdal.VectorTranslate(path, vectors, options=[*options, "-append"] if number else options)
     gdal.PopErrorHandler()
     return path
-
-
-def _distance(runner: Runner, lines: str, name: str, grid: str) -> str:
-    """Distance to the nearest line, CRS units, on the grid's cells."""
-    burnt, distance = runner.path(f"{name}_burnt.tif"), runner.path(f"{name}.tif")
-    runner.run(
-        "gdal:rasterize", INPUT=lines, BURN=1, UNITS=1, WIDTH=1000, HEIGHT=1000, EXTENT=_extent(grid),
-        NODATA=0, DATA_TYPE=0, EXTRA="-at", OUTPUT=burnt,
-    )  # fmt: skip
-    runner.run("gdal:proximity", f"{name.replace('_', ' ')}", INPUT=burnt, BAND=1, UNITS=0, NODATA=-1, OUTPUT=distance)
-    return distance
-
-
-def _points(runner: Runner, points: str, grid: str) -> str:
-    """Kernel density of points within 10 km, 0 where there are none."""
-    density, aligned, filled = (runner.path(f"points{k}.tif") for k in ("_kernel", "_aligned", ""))
-    runner.run(
-        "qgis:heatmapkerneldensityestimation", "density of points",
-        INPUT=points, RADIUS=10000, PIXEL_SIZE=1000, OUTPUT=density,
-    )  # fmt: skip
-    runner.run("statgrid:alignfactors", RASTERS=[density], GRID=grid, RESAMPLING="bilinear", NAMES="points", OUTPUT=aligned)
-    runner.run("native:fillnodata", INPUT=aligned, BAND=1, FILL_VALUE=0, OUTPUT=filled)
-    return filled
-
-
-def _extent(grid: str) -> str:
-    """The grid's extent as QGIS writes it: west, east, south, north."""
-    plugin()
-    from statgrid.spatial.raster import Raster
-
-    west, south, east, north = Raster(grid).grid.extent
-    return f"{west},{east},{south},{north}"

@@ -2,21 +2,24 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Union
 
 import numpy as np
 from osgeo import gdal, ogr
 
+from .bands import Band, alpha_bands, band_names, file_name, value_bands
 from .coverage import UnitCoverage, require_grid
 from .errors import InputError
 from .grid import Grid, spatial_reference
 from .progress import Part, Progress, stop_if_cancelled
-from .raster import NODATA, Raster, RasterLayout, RasterWriter, open_raster, quiet_gdal, unique_names
+from .raster import NODATA, Raster, RasterLayout, RasterWriter, open_raster, unique_names
+from .resampling import MIXING, Resampling
 from .units import Units, read_units
+from .warping import warped_band
 from .window import places_in
 
-RESAMPLING = ("nearest", "bilinear", "cubic", "average", "mode", "sum", "min", "max")
 MAX_CELLS = 4_000_000_000
 
 
@@ -42,6 +45,7 @@ def create_grid(units_path: str, cell_size: float, crs: str, output: str, progre
     units = read_units(units_path, [], crs, progress)
     area = _dissolved(units)
     west, east, south, north = area.layer.GetExtent()
+    _warn_of_gap(area, east - west, progress)
     unit = "degrees" if spatial_reference(crs).IsGeographic() else "metres or the CRS's own unit"
     cells = (east - west) / cell_size * ((north - south) / cell_size)
     if cells > MAX_CELLS:
@@ -68,6 +72,22 @@ def create_grid(units_path: str, cell_size: float, crs: str, output: str, progre
     return grid
 
 
+def _warn_of_gap(area: Units, width: float, progress: Progress) -> None:
+    """Tell when most of the grid's width holds no unit: so it is with a country on both sides of the 180th meridian."""
+    area.layer.ResetReading()
+    feature = area.layer.GetNextFeature()
+    shape = feature.GetGeometryRef()
+    parts = list(shape) if shape.GetGeometryName() == "MULTIPOLYGON" else [shape]
+    reach, gap = -math.inf, 0.0
+    for west, east, *_ in sorted(part.GetEnvelope() for part in parts):
+        gap, reach = max(gap, west - reach if math.isfinite(reach) else 0.0), max(reach, east)
+    if gap > width / 2:
+        progress.pushWarning(
+            f"No unit lies in the middle {gap / width:.0%} of the grid's width. If the region reaches across the 180th meridian, "
+            "choose a TARGET_CRS made for it, in which it is in one piece."
+        )
+
+
 def _dissolved(units: Units) -> Units:
     """The study area: all units as one polygon, so that overlaps count once."""
     parts = ogr.Geometry(ogr.wkbMultiPolygon)
@@ -87,93 +107,108 @@ def _dissolved(units: Units) -> Units:
     return Units(source, layer, ["study area"], {}, [0], units.crs)
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A band to be brought onto the grid.
+
+    Attributes:
+        path: Its raster.
+        dataset: The same, open.
+        band: What the band holds.
+        name: Its name among the bands of its raster.
+        known_as: The names by which the user may mean it: its own, its file's, its layer's.
+    """
+
+    path: str
+    dataset: gdal.Dataset
+    band: Band
+    name: str
+    known_as: Sequence[str]
+
+
 def align_rasters(
     paths: Sequence[str],
     grid_path: str,
-    resampling: str,
+    resampling: Union[str, Resampling],
     names: Sequence[str],
     output: str,
     progress: Progress,
     role: str = "RASTERS",
+    titles: Sequence[str] = (),
 ) -> list[str]:
     """Reproject and resample every band of every raster onto the grid and stack them; returns the band names.
 
-    The work is GDAL's warper, without its usual approximation of the projection, so that blocks always agree.
+    The work is GDAL's warper, see `warping`.
 
     Args:
         paths: Rasters of any CRS, cell size and type.
         grid_path: Template raster whose cells are wanted.
-        resampling: One of `RESAMPLING`. 'average' for quantities per area, 'sum' for counts, 'mode' for classes.
+        resampling: One way for all, or a way for each. 'average' for quantities per area, 'sum' for counts, 'mode' for classes.
         names: A name for each band of the output; empty to take them from band descriptions or file names.
         output: GeoTIFF to write.
-        progress: Progress and cancel.
+        progress: Progress, cancel and warnings.
         role: What the rasters are to the user (a parameter's name), for messages.
+        titles: What each raster is called besides its file's name, e.g. as a layer; for `resampling`.
 
     Raises:
-        InputError: A raster has no CRS, lies elsewhere, or the number of names does not fit.
+        InputError: A raster has no CRS, lies elsewhere, holds no usable band, or the number of names does not fit.
     """
     if not paths:
         raise InputError("RASTERS is empty. Choose at least one raster.")
-    if resampling not in RESAMPLING:
-        raise InputError(f"RESAMPLING '{resampling}' is unknown. Choose one of {', '.join(RESAMPLING)}.")
+    ways = Resampling.of(resampling) if isinstance(resampling, str) else resampling
     grid = Raster(grid_path, "GRID").grid
-    sources = [_warped(p, grid, resampling, role) for p in paths]
-    found = [name for path, source in zip(paths, sources) for name in _band_names(path, source)]
+    sources = [source for path, title in zip(paths, titles or paths) for source in _sources(path, title, role, progress)]
+    found = [source.name for source in sources]
     labels = _renamed(names, found)
-    units = [s.GetRasterBand(k + 1).GetUnitType() or "" for s in sources for k in range(s.RasterCount)]
-    with RasterWriter(output, RasterLayout(grid, labels, units)) as writer:
-        band = 0
-        for path, source in zip(paths, sources):
-            for k in range(source.RasterCount):
-                share = Part(progress, 100 * band / len(labels), 100 * (band + 1) / len(labels))
-                _copy_band(source.GetRasterBand(k + 1), writer, band, f"{role}: '{Path(path).name}'", share)
-                band += 1
+    known_as = [[label, *source.known_as] for label, source in zip(labels, sources)]
+    ways.require_used(known_as)
+    way = [ways.of_band(known) for known in known_as]
+    _warn_of_classes(sources, way, role, progress)
+    with RasterWriter(output, RasterLayout(grid, labels, [source.band.unit for source in sources])) as writer:
+        for k, source in enumerate(sources):
+            share = Part(progress, 100 * k / len(labels), 100 * (k + 1) / len(labels))
+            warped = warped_band(source.dataset, source.band, grid, way[k])
+            if warped is None:
+                raise InputError(f"{role}: '{source.path}' cannot be reprojected to the grid. Check its CRS and extent.")
+            _copy_band(warped.GetRasterBand(1), writer, k, f"{role}: '{Path(source.path).name}'", share)
     return labels
 
 
-def _warped(path: str, grid: Grid, resampling: str, role: str) -> gdal.Dataset:
-    """The raster as a virtual dataset on the grid: read block by block, nothing computed yet."""
-    source = open_raster(path, role)
-    if not source.GetProjection() and not source.GetGCPProjection():
+def _sources(path: str, title: str, role: str, progress: Progress) -> list[_Source]:
+    """The bands of a raster."""
+    dataset = open_raster(path, role)
+    bands = value_bands(dataset, role)
+    if not dataset.GetProjection() and not dataset.GetGCPProjection():
         raise InputError(
-            f"{role}: '{path}' has no coordinate reference system. Assign one (Raster > Projections > Assign projection)."
+            f"{role}: '{path}' has no coordinate reference system. Assign one (Raster > Projections > Assign projection; "
+            "for NetCDF and others that cannot be changed, Raster > Conversion > Translate)."
         )
-    floats = all(source.GetRasterBand(k + 1).DataType in (gdal.GDT_Float32, gdal.GDT_Float64) for k in range(source.RasterCount))
-    unset = all(source.GetRasterBand(k + 1).GetNoDataValue() is None for k in range(source.RasterCount))
-    west, south, east, north = grid.extent
-    options: dict[str, Any] = {"srcNodata": "nan"} if floats and unset else {}
-    try:
-        with quiet_gdal():
-            source = _nodata_as_nan(source) if floats and not unset else source
-            warped = gdal.Warp(
-                "", source, format="VRT", dstSRS=grid.crs, outputBounds=(west, south, east, north),
-                width=grid.cols, height=grid.rows, resampleAlg="near" if resampling == "nearest" else resampling,
-                outputType=gdal.GDT_Float64, workingType=gdal.GDT_Float64, dstNodata=NODATA, errorThreshold=0, **options,
-            )  # fmt: skip
-    except RuntimeError:
-        warped = None
-    if warped is None:
-        raise InputError(f"{role}: '{path}' cannot be reprojected to the grid. Check its CRS and extent.")
-    return warped
+    _warn_of_alpha(dataset, role, progress)
+    names = band_names(path, bands)
+    return [_Source(path, dataset, band, name, [name, file_name(path), title]) for band, name in zip(bands, names)]
 
 
-def _nodata_as_nan(source: gdal.Dataset) -> gdal.Dataset:
-    """The raster with NaN for nodata: GDAL leaves out only one of them, and a mean that meets the other is NaN."""
-    xml = gdal.Translate("", source, format="VRT", noData="nan").GetMetadata("xml:VRT")[0]
-    bands = xml.split("</SimpleSource>")
-    for k in range(source.RasterCount):
-        nodata = source.GetRasterBand(k + 1).GetNoDataValue()
-        bands[k] += "" if nodata is None else f"<NODATA>{nodata!r}</NODATA>"
-    xml = "</SimpleSource>".join(bands)  # a ComplexSource is a SimpleSource that knows of nodata
-    return gdal.Open(xml.replace("<SimpleSource", "<ComplexSource").replace("</SimpleSource", "</ComplexSource"))
+def _warn_of_alpha(dataset: gdal.Dataset, role: str, progress: Progress) -> None:
+    """Name a band that is taken for the raster's mask, since GDAL marks so the last of any four bands of bytes."""
+    for band in alpha_bands(dataset):
+        progress.pushWarning(
+            f"{role}: band {band} of '{Path(dataset.GetDescription()).name}' is marked as transparency (alpha) and serves as the "
+            "raster's mask. If it is a factor, give it a description."
+        )
 
 
-def _band_names(path: str, source: gdal.Dataset) -> list[str]:
-    stem = Path(path.split("|")[0]).stem
-    described = [source.GetRasterBand(k + 1).GetDescription() for k in range(source.RasterCount)]
-    if source.RasterCount == 1:
-        return [described[0] or stem]
-    return [d or f"{stem} {k + 1}" for k, d in enumerate(described)]
+def _warn_of_classes(sources: Sequence[_Source], ways: Sequence[str], role: str, progress: Progress) -> None:
+    """A colour table means class codes, and a mean of codes is no code."""
+    mixed = {
+        source.name: way
+        for source, way in zip(sources, ways)
+        if way in MIXING and source.dataset.GetRasterBand(source.band.number).GetColorTable() is not None
+    }
+    for name, way in mixed.items():
+        progress.pushWarning(
+            f"{role}: '{name}' has a colour table, so its values look like class codes, which '{way}' mixes into codes that mean "
+            f"something else. Use 'Land-use fractions', or mode (RESAMPLING_BY_LAYER {name}=mode)."
+        )
 
 
 def _copy_band(source: gdal.Band, writer: RasterWriter, band: int, name: str, progress: Progress) -> None:
@@ -226,10 +261,12 @@ def stack_rasters(
     if not paths:
         raise InputError("RASTERS is empty. Choose at least one raster.")
     rasters = [Raster(p, "RASTERS") for p in paths]
+    for raster in rasters:
+        _warn_of_alpha(raster.dataset, "RASTERS", progress)
     grid = rasters[0].grid
     for raster in rasters[1:]:
         require_grid(grid, raster.grid, f"RASTERS: '{Path(raster.path).name}'", f"'{Path(rasters[0].path).name}'")
-    found = unique_names([n for p, r in zip(paths, rasters) for n in _band_names(p, r.dataset)])
+    found = unique_names([n for p, r in zip(paths, rasters) for n in band_names(p, r.bands)])
     places = [(raster, band) for raster in rasters for band in range(len(raster.names))]
     chosen = _chosen(keep, found)
     labels = _renamed(names, [found[k] for k in chosen])

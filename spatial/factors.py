@@ -36,6 +36,10 @@ class UnitTable:
     habitable: np.ndarray
     missing_share: np.ndarray
 
+    def barren(self) -> list[int]:
+        """Row numbers of the units without habitable land."""
+        return [int(unit) for unit in np.flatnonzero(self.habitable <= 0)]
+
     def density(self, totals: np.ndarray) -> np.ndarray:
         """Population density `d_u = P_u / Σ a A m`, persons per habitable km²; NaN where nothing is habitable."""
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -91,10 +95,11 @@ def unit_table(factors: Raster, coverage: UnitCoverage, mask: Mask, progress: Pr
         area = part.share * part.areas[part.cell]
         ground += float(area.sum())
         habitable += np.bincount(part.unit, area * mask.read(part.block).ravel()[part.cell], n)
-        values = factors.read(part.block).reshape(k, -1)[:, part.cell].astype(np.float64)
-        for j in range(k):
-            known = ~np.isnan(values[j])
-            unit, value = part.unit[known], values[j][known]
+        for j in range(k):  # band by band, so that a hundred of them need no more memory than one
+            stop_if_cancelled(progress)
+            values = factors.read(part.block, [j]).ravel()[part.cell].astype(np.float64)
+            known = ~np.isnan(values)
+            unit, value = part.unit[known], values[known]
             weighted[:, j] += np.bincount(unit, area[known] * value, n)
             weight[:, j] += np.bincount(unit, area[known], n)
             np.minimum.at(lowest[:, j], unit, value)

@@ -117,7 +117,8 @@ class Grid:
         degrees = np.array(osr.CoordinateTransformation(reference, geographic).TransformPoints(corners))[:, :2]
         if not np.isfinite(degrees).all():
             return 0.0
-        across, up = np.radians(degrees[:, 0]), _zone_height(np.radians(degrees[:, 1]), geographic)
+        across = np.unwrap(np.radians(degrees[:, 0]))  # a cell on the 180th meridian is no wider than any other
+        up = _zone_height(np.radians(degrees[:, 1]), geographic)
         ground = 0.5 * abs(np.dot(across, np.roll(up, -1)) - np.dot(up, np.roll(across, -1)))
         return (2 * half * reference.GetLinearUnits()) ** 2 / ground - 1 if ground > 0 else 0.0
 

@@ -9,6 +9,7 @@ from typing import Optional
 import numpy as np
 from osgeo import gdal
 
+from .bands import value_bands
 from .errors import InputError, OutputError
 from .files import put_in_place, temporary_name
 from .grid import Block, Grid
@@ -19,21 +20,20 @@ _CREATION_OPTIONS = ["TILED=YES", "COMPRESS=DEFLATE", "BIGTIFF=IF_SAFER", "NUM_T
 
 
 class Raster:
-    """A raster open for reading, nodata as NaN.
+    """A raster open for reading: scale and offset applied, NaN for nodata and where a mask or alpha band hides cells.
 
     Args:
         path: Anything GDAL opens.
         role: What the raster is to the user (a parameter's name), for messages.
 
     Raises:
-        InputError: It cannot be opened, or lacks a CRS.
+        InputError: It cannot be opened, holds no band or complex numbers, lacks a CRS, or is not north-up.
     """
 
     def __init__(self, path: str, role: str = "raster"):
         self.path, self.role = str(path), role
         self.dataset = open_raster(self.path, role)
-        if not self.dataset.RasterCount:
-            raise InputError(f"{role}: '{self.path}' holds no band (it may be a container of several rasters; pick one).")
+        self.bands = value_bands(self.dataset, role)
         try:
             self.grid = Grid(
                 tuple(self.dataset.GetGeoTransform()),
@@ -43,10 +43,9 @@ class Raster:
             )
         except InputError as error:
             raise InputError(f"{role} ('{Path(self.path).name}'): {error}") from None
-        bands = [self.dataset.GetRasterBand(k + 1) for k in range(self.dataset.RasterCount)]
-        self.names = unique_names([b.GetDescription() or f"band {k + 1}" for k, b in enumerate(bands)])
-        self.units = [b.GetUnitType() or "" for b in bands]
-        self.nodata = [b.GetNoDataValue() for b in bands]
+        self.names = unique_names([band.name or f"band {k + 1}" for k, band in enumerate(self.bands)])
+        self.units = [band.unit for band in self.bands]
+        self.nodata = [band.nodata for band in self.bands]
         self.metadata: dict[str, str] = dict(self.dataset.GetMetadata() or {})
 
     def read(self, block: Block, bands: Optional[Sequence[int]] = None) -> np.ndarray:
@@ -72,14 +71,13 @@ class Raster:
     def overview(self, band: int = 0, most: int = 1000) -> np.ndarray:
         """A band averaged down to at most `most` cells a side, for pictures, shape (rows, cols); NaN where there is no data."""
         step = max(1, -(-max(self.grid.rows, self.grid.cols) // most))
-        values = self.dataset.GetRasterBand(band + 1).ReadAsArray(
+        stored = self.dataset.GetRasterBand(self.bands[band].number).ReadAsArray(
             buf_xsize=-(-self.grid.cols // step),
             buf_ysize=-(-self.grid.rows // step),
             buf_type=gdal.GDT_Float64,
             resample_alg=gdal.GRIORA_Average if step > 1 else gdal.GRIORA_NearestNeighbour,
         )
-        nodata = self.nodata[band]
-        return values if nodata is None else np.where(values == nodata, np.nan, values)
+        return self.bands[band].values(stored)
 
     def read_raw(self, block: Block, k: int = 0) -> np.ndarray:
         """Values of band `k` in a block as they are stored, nodata included, shape (rows, cols).
@@ -87,7 +85,9 @@ class Raster:
         Raises:
             InputError: The file is damaged.
         """
-        band = self.dataset.GetRasterBand(k + 1)
+        return self._stored(self.dataset.GetRasterBand(self.bands[k].number), block)
+
+    def _stored(self, band: gdal.Band, block: Block) -> np.ndarray:
         try:
             with quiet_gdal():
                 raw = band.ReadAsArray(block.col, block.row, block.cols, block.rows)
@@ -98,16 +98,10 @@ class Raster:
         return raw
 
     def _read_band(self, k: int, block: Block) -> np.ndarray:
-        raw = self.read_raw(block, k)
-        wide = raw.dtype in (np.float64, np.int32, np.uint32, np.int64, np.uint64)
-        values = raw.astype(np.float64 if wide else np.float32)
-        nodata = self.nodata[k]
-        if nodata is not None and not np.isnan(nodata):
-            if raw.dtype.kind == "f":
-                values[raw == np.asarray(nodata).astype(raw.dtype)] = np.nan
-            else:  # compared as it is: −9999 cast to a byte would be 241, a value like any other
-                values[raw == nodata] = np.nan
-        return values
+        band, mask = self.bands[k], None
+        if band.masked:
+            mask = self._stored(self.dataset.GetRasterBand(band.number).GetMaskBand(), block)
+        return band.values(self.read_raw(block, k), mask)
 
 
 def open_raster(path: str, role: str = "raster") -> gdal.Dataset:

@@ -86,6 +86,7 @@ def read_units(
     reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     target = spatial_reference(crs)
     to_target = None if reference.IsSame(target) else _transformation(reference, target, role)
+    wide = 90 / math.degrees(target.GetAngularUnits()) if target.IsGeographic() else 1e7 / target.GetLinearUnits()
     name_field = name_field or _guess_name_field(definition, fields)
 
     memory = (ogr.GetDriverByName("Memory") or ogr.GetDriverByName("MEM")).CreateDataSource("units")
@@ -99,7 +100,7 @@ def read_units(
     seen: dict[bytes, list[int]] = {}
     for row, feature in enumerate(_rewound(layer)):
         name = _name(feature, name_field)
-        shape, was_repaired = _polygon(feature.GetGeometryRef(), to_target, f"{role}: unit '{name}'")
+        shape, was_repaired = _polygon(feature.GetGeometryRef(), to_target, wide, f"{role}: unit '{name}'")
         if shape is None:
             empty.append(name)
             continue
@@ -183,14 +184,17 @@ def _name(feature: Any, field: str) -> str:
     return value if isinstance(value, str) else f"{field} {value}"
 
 
-def _polygon(shape: Any, to_target: Any, who: str) -> tuple[Any, bool]:
-    """The shape as a valid multipolygon in the target CRS and whether it had to be repaired; None if it has no area."""
+def _polygon(shape: Any, to_target: Any, wide: float, who: str) -> tuple[Any, bool]:
+    """The shape as a valid multipolygon in the target CRS and whether it had to be repaired; None if it has no area.
+
+    A shape wider than `wide` in the target CRS is looked at more closely: it may have been torn apart on the way.
+    """
     if shape is None or shape.IsEmpty():
         return None, False
     shape = shape.GetLinearGeometry() if shape.HasCurveGeometry() else shape.Clone()
     shape.FlattenTo2D()
     if to_target is not None:
-        failed = True
+        before, failed = shape.Clone(), True
         with quiet_gdal():
             try:
                 failed = bool(shape.Transform(to_target))
@@ -198,12 +202,37 @@ def _polygon(shape: Any, to_target: Any, who: str) -> tuple[Any, bool]:
                 failed = True
         if failed or not all(map(math.isfinite, shape.GetEnvelope())):
             raise InputError(f"{who} cannot be brought into the grid's CRS. Check the layer's CRS and extent.")
+        west, east, *_ = shape.GetEnvelope()
+        if east - west > wide and _is_torn(before, shape, to_target):
+            raise InputError(
+                f"{who} reaches across the 180th meridian, where the grid's CRS is torn apart. Choose a projection made for the "
+                "region (TARGET_CRS of 'Create grid')."
+            )
     with quiet_gdal():
         was_valid = shape.IsValid()
         shape = shape if was_valid else shape.MakeValid()
     polygons = ogr.Geometry(ogr.wkbMultiPolygon)
     _collect(shape, polygons)
     return (polygons if polygons.GetArea() > 0 else None), not was_valid
+
+
+def _is_torn(before: Any, after: Any, to_target: Any) -> bool:
+    """Whether an edge of a shape runs the other way round the earth than it did before its corners were transformed."""
+    if after.IsEmpty():
+        return False
+    if after.GetGeometryCount():
+        return any(
+            _is_torn(before.GetGeometryRef(k), after.GetGeometryRef(k), to_target) for k in range(after.GetGeometryCount())
+        )
+    old, new = np.array(before.GetPoints()), np.array(after.GetPoints())
+    lengths = np.abs(np.diff(new[:, 0]))
+    k = int(np.argmax(lengths))
+    try:
+        with quiet_gdal():
+            middle = to_target.TransformPoint(*(old[k, :2] + old[k + 1, :2]) / 2)
+    except RuntimeError:  # it lies where the CRS has no place
+        return True
+    return bool(abs(middle[0] - (new[k, 0] + new[k + 1, 0]) / 2) > lengths[k] / 4)
 
 
 def _collect(shape: Any, polygons: Any) -> None:

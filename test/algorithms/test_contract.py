@@ -22,7 +22,11 @@ def with_ending(ending):
 # id: (group, parameters in the order of the dialog, outputs)
 TOOLS = {
     "creategrid": ("preparation", ["UNITS", "CELL_SIZE", "TARGET_CRS", "OUTPUT"], ["OUTPUT"]),
-    "alignfactors": ("preparation", ["RASTERS", "GRID", "RESAMPLING", "NAMES", "OUTPUT"], ["OUTPUT", "BANDS"]),
+    "alignfactors": (
+        "preparation",
+        ["RASTERS", "GRID", "RESAMPLING", "RESAMPLING_BY_LAYER", "NAMES", "OUTPUT"],
+        ["OUTPUT", "BANDS"],
+    ),
     "splitclassbylights": (
         "preparation",
         ["LANDUSE", "NIGHTLIGHTS", "URBAN_CODES", "METHOD", "CLASSES", "THRESHOLDS", "OUTPUT"],

@@ -109,6 +109,43 @@ def test_a_grid_in_degrees_works(world):
     np.testing.assert_allclose(values_of(output)[0], [[0.5, 1]], atol=1e-6)
 
 
+def test_curved_and_multi_part_units_in_another_crs(world):
+    """An ellipse of π · 10 · 6.17 km beside a rectangle of 76 km² that two units hold."""
+    disc = "CURVEPOLYGON(CIRCULARSTRING(10.0 52.08985,10.0 51.91014,10.0 52.08985))"
+    box = "POLYGON((10.5 52,10.6 52,10.6 52.1,10.5 52.1,10.5 52))"
+    path = world.layer("d", [("a", 1, f"GEOMETRYCOLLECTION({disc},{box})"), ("b", 1, f"MULTIPOLYGON({box[7:]})")], epsg=4326)
+    output = world.path("disc.tif")
+    grid = create_grid(path, 1000, wkt(), output, Silent())
+    assert values_of(output)[0].sum() == pytest.approx(np.pi * 10 * 6.17 + 76.4, rel=0.005)
+    assert grid.crs == wkt()
+
+
+def test_a_unit_across_the_180th_meridian_needs_a_crs_of_its_region(world):
+    shape = "POLYGON((1900000 4000000,2300000 4000000,2300000 3800000,1900000 3800000,1900000 4000000))"
+    path = world.layer("fiji", [("Fiji", 1, shape)], epsg=3460)
+    for epsg in (4326, 6933):
+        with pytest.raises(
+            InputError, match=r"unit 'Fiji' reaches across the 180th meridian.*Choose a projection made for the region"
+        ):
+            create_grid(path, 0.1 if epsg == 4326 else 10_000, wkt(epsg), world.path("made.tif"), Silent())
+    grid = create_grid(path, 100_000, wkt(3460), world.path("made.tif"), Silent())
+    assert (grid.rows, grid.cols) == (2, 4)
+    assert values_of(world.path("made.tif")).tolist() == [np.ones((2, 4)).tolist()]
+
+
+def test_a_region_in_two_pieces_at_the_180th_meridian_is_told_and_works_in_its_own_crs(world):
+    sides = [f"POLYGON(({w} -18,{w + 2} -18,{w + 2} -16,{w} -16,{w} -18))" for w in (178, -180)]
+    path = world.layer("fiji", [("west", 1, sides[0]), ("east", 1, sides[1])], epsg=4326)
+    progress = Silent()
+    grid = create_grid(path, 1, wkt(4326), world.path("made.tif"), progress)
+    assert grid.cols == 360
+    assert any("middle 99%" in text and "TARGET_CRS" in text for text in progress.warnings)
+    progress = Silent()
+    grid = create_grid(path, 20_000, wkt(3460), world.path("made.tif"), progress)
+    assert grid.cols < 25
+    assert progress.warnings == []
+
+
 def test_cancelling_the_grid_leaves_nothing(world):
     progress = Silent()
     progress.cancelled = True
