@@ -109,7 +109,8 @@ class RegionalZones(StatGridAlgorithm):
             rows = {row: (zone,) for row, zone in zip(units.rows, zoning.zone)}
             output = write_with_columns(self, parameters, self.OUTPUT, context, given, [ZONE_FIELD], rows, whole=True)
         dress_zones(context, output, self.tr("Zones (1 the densest)"), ZONE_FIELD, zoning.count)
-        feedback.pushInfo(f"{zoning.count} zone(s), silhouette {zoning.silhouette:.3f}.")
+        silhouette = "" if zoning.count == 1 else f", silhouette {zoning.silhouette:.3f}"
+        feedback.pushInfo(f"{zoning.count} zone(s){silhouette}.")
         results = {self.OUTPUT: output, self.ZONES_USED: zoning.count, self.SILHOUETTE: zoning.silhouette}
         return {**results, self.REPORT: report} if report else results
 

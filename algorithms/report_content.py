@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
+
 from ..models.population_model import ModelCard
 from ..models.population_training import Prepared, TrainingResult
 from ..reports import accuracy_report, training_report, zones_report
@@ -82,6 +84,8 @@ def zones(
     """Content of the zones report."""
     geographic = bool(spatial_reference(units.crs).IsGeographic())
     west, east, south, north = units.layer.GetExtent()
+    rings = units.rings(tolerance=max(east - west, north - south) / PIXELS)
+    largest_first = np.argsort(-units.areas(), kind="stable")  # so that a town is drawn on the county around it
     return zones_report.ZonesReport(
         title="Regional zones",
         zones=[
@@ -92,8 +96,8 @@ def zones(
         columns=zoning.columns,
         silhouette=zoning.silhouette,
         trials=[(trial.asked, trial.zones, trial.silhouette) for trial in zoning.trials],
-        rings=units.rings(tolerance=max(east - west, north - south) / PIXELS),
-        zone=zoning.zone.tolist(),
+        rings=[rings[u] for u in largest_first],
+        zone=zoning.zone[largest_first].tolist(),
         map_units=DEGREES if geographic else METRES,
         settings={
             "Zones asked for": settings.zones or "chosen by silhouette",

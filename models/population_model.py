@@ -185,7 +185,7 @@ class PopulationModel:
             Persons per km² of habitable land, shape (n,), 0 or more; NaN where a factor has no data or no zone is known.
         """
         result = np.full(len(values), np.nan)
-        shares = np.empty((len(values), 0)) if shares is None else shares
+        shares = np.empty((len(values), 0)) if shares is None or not self.card.zones else shares
         known = ~(np.isnan(values).any(axis=1) | np.isnan(shares).any(axis=1))
         if known.any():
             result[known] = self._density(values[known], shares[known])

@@ -23,7 +23,7 @@ from .zoning_table import ZoningTable
 FEWEST, MOST = 2, 7  # zones tried when their number is not given
 LOG_DENSITY = "log density"
 STARTS = 20  # k-means runs from other starting points, of which the best counts
-SILHOUETTE_UNITS = 5000  # of more units a random sample is judged: the silhouette looks at every pair
+SILHOUETTE_UNITS = 3000  # of more units a random sample is judged: the silhouette looks at every pair
 MAX_SEED = 2**31 - 1
 
 
@@ -185,6 +185,7 @@ def _clusters(scored: np.ndarray, settings: ZoningSettings, progress: Progress) 
     with _one_thread() as (cluster, metrics):
         for place, number in enumerate(numbers):
             clusters = _merged(_k_means(cluster, scored, number, settings.seed, progress), scored, settings.min_units)
+            stop_if_cancelled(progress)
             silhouette = _silhouette(metrics, scored, clusters, settings.seed)
             trials.append(Trial(number, len(np.unique(clusters)), silhouette))
             if silhouette > best or (np.isnan(best) and not np.isnan(silhouette)):

@@ -126,6 +126,16 @@ def test_the_silhouette_is_that_of_its_formula():
     assert found.trials == [Trial(2, 2, found.silhouette)]
 
 
+def test_of_many_units_a_sample_is_judged(monkeypatch):
+    whole = zones()
+    monkeypatch.setattr(zoning, "SILHOUETTE_UNITS", 40)
+    sampled = zones()
+    np.testing.assert_array_equal(sampled.zone, whole.zone)
+    assert sampled.silhouette != whole.silhouette
+    assert sampled.silhouette == pytest.approx(whole.silhouette, abs=0.1)
+    assert zones().silhouette == sampled.silhouette
+
+
 def test_scores_tell_how_a_zone_departs_from_all_units():
     given = table()
     found = zones(given)
