@@ -165,7 +165,7 @@ def check(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProce
 
 
 def check_zone_field(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
-    """The zones that the units have; none without a field of zones.
+    """The zones that the units have; none without a field of zones or with a single one.
 
     Raises:
         InputError: The layer has no such field.
@@ -178,4 +178,5 @@ def check_zone_field(tool: StatGridAlgorithm, parameters: dict[str, Any], contex
     if index < 0:
         raise InputError(f"{ZONE}: the layer has no field '{name}'. It has: {', '.join(f.name() for f in fields)}.")
     values = source(tool, parameters, UNITS, context).uniqueValues(index)
-    return zone_names(value for value in values if isinstance(value, (int, float, str)))
+    names = zone_names(value for value in values if isinstance(value, (int, float, str)))
+    return names if len(names) > 1 else []

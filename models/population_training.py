@@ -110,6 +110,9 @@ def prepare(inputs: PopulationInputs, progress: Progress) -> Prepared:
     mask = Mask(inputs.mask, factors.grid)
     units = read_units(inputs.units, [inputs.population], factors.grid.crs, progress)
     zones = read_zones(inputs.units, inputs.zone, units) if inputs.zone else None
+    if zones and len(zones.names) == 1:  # as 'Regional zones' gives for few units: no reason to stop a chain of tools
+        progress.pushWarning(f"ZONE holds one zone only ('{zones.names[0]}'), which tells no unit from another: it is left out.")
+        zones = None
     coverage = UnitCoverage(units, factors.grid, Part(progress, 0, 60))
     table = unit_table(factors, coverage, mask, Part(progress, 60, 100))
     return Prepared(units, factors, mask, coverage, table, units.columns[inputs.population], zones)

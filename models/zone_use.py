@@ -16,14 +16,12 @@ MAX_ZONES, MAX_NETWORKS = 30, 250  # of one model per zone
 
 
 def require_fitting(factors: int, zones: Sequence[str], zone_use: str, ensemble: int) -> None:
-    """Raise `InputError` when factors and zones are too many for the method, or the zones too few to be of use."""
+    """Raise `InputError` when factors and zones are too many for the method."""
     indicator_matrix_cnn.require_columns(factors, len(zones) if zone_use == ONE_HOT else 0)
     if not zone_use:
         return
     if zone_use not in ZONE_USES:
         raise InputError(f"ZONE_USE: '{zone_use}' is unknown. Choose one of: {', '.join(ZONE_USES)}.")
-    if len(zones) == 1:
-        raise InputError(f"ZONE holds one zone only ('{zones[0]}'), which tells no unit from another. Leave ZONE empty.")
     if zone_use == PER_ZONE and (len(zones) > MAX_ZONES or len(zones) * ensemble > MAX_NETWORKS):
         raise InputError(
             f"ZONE holds {len(zones)} zones, and with ENSEMBLE {ensemble} one model per zone makes {len(zones) * ensemble} "

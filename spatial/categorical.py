@@ -38,10 +38,14 @@ class CategoricalRaster:
         Raises:
             InputError: The file is damaged, or a value is no whole number.
         """
-        raw, nodata = self._read_raw(block), self.raster.nodata[0]
+        raw, mask = self._read_stored(block)
+        nodata = self.raster.nodata[0]
         if raw.dtype.kind in "iu":
-            return raw, None if nodata is None else raw != nodata
-        valid = np.isfinite(raw)
+            valid = None if nodata is None else raw != nodata
+            if mask is not None:
+                valid = mask != 0 if valid is None else valid & (mask != 0)
+            return raw, valid
+        valid = np.isfinite(raw) if mask is None else np.isfinite(raw) & (mask != 0)
         if nodata is not None and not math.isnan(nodata):
             valid &= raw != np.asarray(nodata).astype(raw.dtype)
         whole = np.where(valid, raw, 0)
@@ -54,11 +58,12 @@ class CategoricalRaster:
             )
         return codes, valid
 
-    def _read_raw(self, block: Block) -> np.ndarray:
+    def _read_stored(self, block: Block) -> tuple[np.ndarray, Optional[np.ndarray]]:
         if not self.turned:
-            return self.raster.read_raw(block)
+            return self.raster.read_stored(block)
         below = self.grid.rows - block.row - block.rows
-        return self.raster.read_raw(Block(below, block.col, block.rows, block.cols))[::-1]
+        raw, mask = self.raster.read_stored(Block(below, block.col, block.rows, block.cols))
+        return raw[::-1], None if mask is None else mask[::-1]
 
     def histogram(self, block: Block) -> dict[int, int]:
         """How often each code occurs in a block."""

@@ -79,14 +79,6 @@ class Raster:
         )
         return self.bands[band].values(stored)
 
-    def read_raw(self, block: Block, k: int = 0) -> np.ndarray:
-        """Values of band `k` in a block as they are stored, nodata included, shape (rows, cols).
-
-        Raises:
-            InputError: The file is damaged.
-        """
-        return self._stored(self.dataset.GetRasterBand(self.bands[k].number), block)
-
     def _stored(self, band: gdal.Band, block: Block) -> np.ndarray:
         try:
             with quiet_gdal():
@@ -97,11 +89,17 @@ class Raster:
             raise InputError(f"{self.role}: '{self.path}' cannot be read (damaged or truncated file?). Make it again.")
         return raw
 
+    def read_stored(self, block: Block, k: int = 0) -> tuple[np.ndarray, Optional[np.ndarray]]:
+        """Stored numbers of band `k` in a block, and the file's mask there, 0 where there is no data (None without).
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        band = self.dataset.GetRasterBand(self.bands[k].number)
+        return self._stored(band, block), self._stored(band.GetMaskBand(), block) if self.bands[k].masked else None
+
     def _read_band(self, k: int, block: Block) -> np.ndarray:
-        band, mask = self.bands[k], None
-        if band.masked:
-            mask = self._stored(self.dataset.GetRasterBand(band.number).GetMaskBand(), block)
-        return band.values(self.read_raw(block, k), mask)
+        return self.bands[k].values(*self.read_stored(block, k))
 
 
 def open_raster(path: str, role: str = "raster") -> gdal.Dataset:

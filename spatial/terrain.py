@@ -195,9 +195,7 @@ def _read_around(dem: Raster, block: Block, halo: int) -> np.ndarray:
     row, col = max(block.row - halo, 0), max(block.col - halo, 0)
     rows = min(block.row + block.rows + halo, dem.grid.rows) - row
     cols = min(block.col + block.cols + halo, dem.grid.cols) - col
-    band = dem.dataset.GetRasterBand(1)
     values = dem.read(Block(row, col, rows, cols), [0])[0].astype(np.float64)
-    values = values * (band.GetScale() or 1) + (band.GetOffset() or 0)
     values *= _METRES.get(dem.units[0].strip().lower(), 1.0)
     wrong = values[(values < LOWEST) | (values > HIGHEST)]
     if wrong.size:

@@ -202,4 +202,4 @@ def test_a_shapefile_whose_names_stay_apart(region, tmp_path):
     given = {"UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "OUTPUT": str(tmp_path / "table.shp")}
     run("unitfactors", given, Feedback())
     fields = [field.name() for field in QgsVectorLayer(str(tmp_path / "table.shp")).fields()]
-    assert fields[-6:] == ["night ligh", "elevation", "cropland s", "distance t", "habitable_", "density"]
+    assert fields[-6:] == ["habitable_", "density", "night ligh", "elevation", "cropland s", "distance t"]

@@ -68,8 +68,6 @@ TRAINING = pytest.mark.parametrize("tool", ["trainmodel", "spatializepopulation"
         (None, {"ZONE": "zone", "ZONE_USE": "both"}, ["ZONE_USE", "'both' is unknown", *USES]),
         ([1, None] + [2] * 10, {"ZONE": "zone"}, ["ZONE", "(NULL) in 1 unit", "'County 2'"]),
         ([1, 3] + [2] * 10, {"ZONE": "part"}, ["ZONE", "(NULL) in 1 unit", "'County 2'"]),
-        ([2] * 12, {"ZONE": "zone"}, ["ZONE", "one zone only ('2')", "Leave ZONE empty"]),
-        ([2] * 12, {"ZONE": "part", "ZONE_USE": USES[1]}, ["one zone only ('east')"]),
         (list(range(1, 13)), {"ZONE": "zone", "FACTORS": "many"}, ["5 bands and ZONE 12 zones, 17 columns", "at most 16"]),
         ([1] * 7 + [2] * 5, {"ZONE": "zone", "ZONE_USE": USES[1]}, ["'2' (5)", "Regional zones", USES[0]]),
     ],

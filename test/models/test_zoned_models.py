@@ -73,12 +73,6 @@ def test_more_than_sixteen_columns_are_counted(world):
         train(world, ONE_HOT, bands=factors(15))
 
 
-@pytest.mark.parametrize("zone_use", [ONE_HOT, PER_ZONE])
-def test_one_zone_only(world, zone_use):
-    with pytest.raises(InputError, match=r"ZONE holds one zone only \('7'\).*Leave ZONE empty"):
-        train(world, zone_use, shapes=units([7] * ROWS * COLS))
-
-
 def test_a_zone_with_too_few_units_is_named(world):
     zones = [1] * 19 + [2] * 5
     with pytest.raises(InputError, match=r"1 zone\(s\) have fewer units.*\(6\): '2' \(5\)\. Merge them.*'one-hot columns'"):
@@ -323,3 +317,12 @@ def test_side_by_side_keeps_each_zone_s_mean():
     expected = np.hstack([np.mean([m(matrix).numpy() for m in members], axis=0) for members in groups])
     np.testing.assert_allclose(network(matrix).numpy(), expected, atol=1e-6)
     np.testing.assert_allclose(cnn.zone_networks(network, 2)[1](matrix).numpy(), expected[:, 1:], atol=1e-6)
+
+
+def test_a_single_zone_is_left_out_and_told(world):
+    progress = Silent()
+    ready = prepared(world, shapes=units([7] * ROWS * COLS), progress=progress)
+    assert ready.zones is None
+    assert any("one zone only ('7')" in text for text in progress.warnings)
+    result = train_population_model(ready, QUICK, Silent(), zone_use=PER_ZONE)
+    assert (result.model.card.zones, result.model.card.zone_use) == ([], "")

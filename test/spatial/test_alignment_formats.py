@@ -119,7 +119,7 @@ def test_a_packed_raster_is_unpacked_wherever_it_is_read(world, align):
     raster = Raster(path)
     np.testing.assert_array_equal(whole(raster)[0, :2], [[-9.5, -8.5, -5, 0], [-7.5, np.nan, 5, 10]])
     np.testing.assert_array_equal(raster.overview()[:2], [[-9.5, -8.5, -5, 0], [-7.5, np.nan, 5, 10]])
-    assert raster.read_raw(next(raster.grid.blocks()))[0].tolist() == [1, 3, 10, 20]
+    assert raster.read_stored(next(raster.grid.blocks()))[0][0].tolist() == [1, 3, 10, 20]
     stack_rasters([path], world.path("stack.tif"), Silent())
     np.testing.assert_array_equal(whole(Raster(world.path("stack.tif"))), whole(raster))
 

@@ -268,3 +268,18 @@ def test_uninhabited_classes_that_cannot_be_used_are_told(world, uninhabited, wo
         land_use_fractions(path, grid, TOWN_AND_FIELD, world.path("f.tif"), Silent(), habitable)
     assert not list(world.folder.glob("*mask*"))
     assert not list(world.folder.glob("f.tif"))
+
+
+@pytest.mark.parametrize("kind", [gdal.GDT_Byte, gdal.GDT_Float32])
+@pytest.mark.parametrize("turned", [False, True], ids=["north-up", "south-up"])
+def test_cells_hidden_by_a_mask_of_the_file_are_no_data(world, kind, turned):
+    values, hidden = np.array([[1, 1, 2, 2], [1, 2, 2, 2], [1, 1, 1, 1], [1, 1, 1, 1]]), np.full((4, 4), 255)
+    hidden[0, 0] = 0
+    options = {"transform": (world.west, 500, 0, world.north - 2000, 0, 500)} if turned else {}
+    path = codes(world, values[::-1] if turned else values, kind=kind, **options)
+    dataset = gdal.Open(path, gdal.GA_Update)
+    dataset.CreateMaskBand(gdal.GMF_PER_DATASET)
+    dataset.GetRasterBand(1).GetMaskBand().WriteArray(hidden[::-1] if turned else hidden)
+    dataset = None
+    shares = fractions(world, path, TOWN_AND_FIELD)
+    assert shares[:, 0].tolist() == [[pytest.approx(2 / 3), 0], [pytest.approx(1 / 3), 1]]

@@ -26,6 +26,16 @@ def level(rows, cols, side=1.0):
     return np.full((rows, 1), side), np.full((rows, 1), side)
 
 
+def test_a_packed_dem_is_unpacked_once(world):
+    path = world.raster("dem", PLANE, cell=100, kind=gdal.GDT_Int16)
+    dataset = gdal.Open(path, gdal.GA_Update)
+    dataset.GetRasterBand(1).SetScale(0.5)
+    dataset.GetRasterBand(1).SetOffset(100)
+    dataset = None
+    plain = terrain(world, world.raster("plain", 0.5 * PLANE + 100, cell=100))
+    np.testing.assert_allclose(terrain(world, path), plain, rtol=1e-6)
+
+
 # Bad input
 
 
