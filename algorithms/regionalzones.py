@@ -128,4 +128,10 @@ class RegionalZones(StatGridAlgorithm):
             require_field_numeric(given, field, self.FIELDS if field in chosen else self.INPUT)
         if chosen:
             return habitable, density, [field for field in chosen if field != density]
-        return habitable, density, [field for field in following if given.fields().field(field).isNumeric()]
+        factors = [field for field in following if given.fields().field(field).isNumeric()]
+        if not factors:
+            raise InputError(
+                f"{self.INPUT}: no factor follows the field '{density}'. Choose the factors to zone by in {self.FIELDS}, or give "
+                "the layer that 'Unit factors' makes."
+            )
+        return habitable, density, factors

@@ -37,6 +37,12 @@ def test_a_layer_that_unit_factors_did_not_make(region, tmp_path):
     assert "'Unit factors'" in sentence
 
 
+def test_a_layer_without_factors(region, tmp_path):
+    fields = "field=name:string&field=habitable_km2:double&field=density:double"
+    layer = memory_layer([(box(k, 0, 1, 1), f"unit {k}", 1.0, float(k)) for k in range(4)], fields=fields)
+    assert "no factor follows the field 'density'" in refused(tmp_path, INPUT=layer)
+
+
 def test_a_layer_with_zones_already(table, tmp_path):
     zoned = str(tmp_path / "first.gpkg")
     run("regionalzones", {"INPUT": table, "MIN_UNITS": 3, "OUTPUT": zoned})
