@@ -7,6 +7,7 @@ from qgis.core import (
     QgsProcessing,
     QgsProcessingContext,
     QgsProcessingFeedback,
+    QgsProcessingParameterBand,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterFileDestination,
@@ -37,6 +38,7 @@ class AssessAccuracy(StatGridAlgorithm):
     """All measures of METHODS section 5, on counts and on density."""
 
     INPUT, FIELD, REFERENCE_GRID, UNITS, MASK = "INPUT", "FIELD", "REFERENCE_GRID", "UNITS", "MASK"
+    BAND, REFERENCE_BAND = "BAND", "REFERENCE_BAND"
     OUTPUT, REPORT = "OUTPUT", "REPORT"
 
     LABEL = "Assess accuracy"
@@ -74,6 +76,16 @@ class AssessAccuracy(StatGridAlgorithm):
             "For a density grid only: the raster of shares (0 to 1) that it was predicted with.",
             advanced=True,
         )
+        for name, label, raster, text in (
+            (self.BAND, "Band of the population grid", self.INPUT, "Which band is checked, of a grid of several totals."),
+            (
+                self.REFERENCE_BAND,
+                "Band of the true grid",
+                self.REFERENCE_GRID,
+                "Which band of the true grid it is compared with.",
+            ),
+        ):
+            self.add(QgsProcessingParameterBand(name, self.tr(label), 1, raster, optional=True), text, advanced=True)
         self.add(
             QgsProcessingParameterFeatureSink(
                 self.OUTPUT, self.tr("Check units with errors"), optional=True, createByDefault=True
@@ -94,11 +106,14 @@ class AssessAccuracy(StatGridAlgorithm):
             raise InputError("Give either REFERENCE (check units with FIELD) or REFERENCE_GRID (a true grid), not both or none.")
         check_units.check(self, parameters, context, self.FIELD)
         require_same_grid(grid, true_grid, self.REFERENCE_GRID)
+        self._band(parameters, context, self.INPUT, self.BAND)
+        if true_grid:
+            self._band(parameters, context, self.REFERENCE_GRID, self.REFERENCE_BAND)
         require_same_grid(grid, raster_path(self, parameters, self.MASK, context), self.MASK)
         require_report(self.parameterAsFileOutput(parameters, self.REPORT, context), self.REPORT)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
-        grid = Raster(raster_path(self, parameters, self.INPUT, context), self.INPUT)
+        grid = self._band(parameters, context, self.INPUT, self.BAND)
         report = self.parameterAsFileOutput(parameters, self.REPORT, context)
         recorder = Recorder(feedback)
         units, assessment = self._assess(parameters, context, grid, recorder)
@@ -127,8 +142,8 @@ class AssessAccuracy(StatGridAlgorithm):
         mask = raster_path(self, parameters, self.MASK, context)
         meaning = Meaning(mask=Mask(mask, grid.grid, self.INPUT) if mask else None)
         if not check_units.are_given(parameters):
-            true_grid = raster_path(self, parameters, self.REFERENCE_GRID, context)
-            return None, assess_cells(grid, Raster(true_grid, self.REFERENCE_GRID), progress, meaning)
+            true_grid = self._band(parameters, context, self.REFERENCE_GRID, self.REFERENCE_BAND)
+            return None, assess_cells(grid, true_grid, progress, meaning)
         with work_folder() as folder:
             path, field = check_units.save(self, parameters, context, self.FIELD, folder, progress)
             units = read_units(path, [field], grid.grid.crs, progress, role=check_units.REFERENCE)
@@ -137,6 +152,11 @@ class AssessAccuracy(StatGridAlgorithm):
                 study = UnitCoverage(read_units(made_from, [], grid.grid.crs, progress), grid.grid, progress)
                 meaning = replace(meaning, study=study)
         return units, assess_units(grid, UnitCoverage(units, grid.grid, progress), field, progress, meaning)
+
+    def _band(self, parameters: dict[str, Any], context: QgsProcessingContext, name: str, band: str) -> Raster:
+        """A raster parameter with the band chosen for it alone."""
+        raster = Raster(raster_path(self, parameters, name, context), name)
+        return raster.only((self.parameterAsInt(parameters, band, context) or 1) - 1)
 
     def _write(self, parameters: dict[str, Any], context: QgsProcessingContext, units: Units, assessment: Assessment) -> str:
         given = source(self, parameters, check_units.REFERENCE, context)

@@ -170,7 +170,8 @@ def raster_paths(
 def gdal_path(layer: Any, name: str) -> str:
     """What GDAL opens for a raster layer."""
     if not isinstance(layer, QgsRasterLayer) or layer.dataProvider() is None or layer.dataProvider().name() != "gdal":
-        raise InputError(f"{name}: '{layer.name()}' is not a raster file. Save it as a GeoTIFF first (Export > Save as).")
+        shown = layer.source() or layer.name()
+        raise InputError(f"{name}: '{shown}' cannot be used as a raster file. Save it as a GeoTIFF first (Export > Save as).")
     return str(layer.source())
 
 

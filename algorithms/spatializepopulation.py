@@ -45,7 +45,7 @@ class SpatializePopulation(StatGridAlgorithm):
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:
-        given.declare_data(self)
+        given.declare_data(self, several=True)
         given.declare_zones(self)
         given.declare_method(self)
         self.add(
@@ -83,7 +83,7 @@ class SpatializePopulation(StatGridAlgorithm):
             (self.R2_TRAINING, "R² of density, units trained on"),
             (self.R2_VALIDATION, "R² of density, units held out"),
             (self.MAX_RELATIVE_ERROR, "Largest relative deviation of a unit's sum from its total"),
-            (self.TOTAL, "Persons placed"),
+            (self.TOTAL, "Persons placed (first field)"),
         ):
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
         accuracy_outputs.declare(self, "", self.tr("check units, final grid"))
@@ -102,7 +102,7 @@ class SpatializePopulation(StatGridAlgorithm):
         raw = self.parameterAsOutputLayer(parameters, self.OUTPUT_RAW, context) or ""
         model = self.parameterAsFileOutput(parameters, self.OUTPUT_MODEL, context)
         report = self.parameterAsFileOutput(parameters, self.REPORT, context)
-        field = self.parameterAsString(parameters, given.POPULATION, context)
+        field = self.parameterAsFields(parameters, given.POPULATION, context)[0]
         recorder = Recorder(feedback)
         settings = ChainSettings(
             given.settings(self, parameters, context),

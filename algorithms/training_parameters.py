@@ -30,8 +30,8 @@ VALIDATION_SHARE, ITERATIONS, LEARNING_RATE = "VALIDATION_SHARE", "ITERATIONS", 
 ENSEMBLE, SEED = "ENSEMBLE", "SEED"
 
 
-def declare_data(tool: StatGridAlgorithm) -> None:
-    """Units, totals, factors and mask."""
+def declare_data(tool: StatGridAlgorithm, several: bool = False) -> None:
+    """Units, totals (in several fields, where the tool can), factors and mask."""
     tool.add(
         QgsProcessingParameterFeatureSource(UNITS, tool.tr("Units"), [QgsProcessing.SourceType.TypeVectorPolygon]),
         "Polygons of the administrative units whose totals are published, e.g. counties.",
@@ -42,8 +42,10 @@ def declare_data(tool: StatGridAlgorithm) -> None:
             tool.tr("Population"),
             parentLayerParameterName=UNITS,
             type=QgsProcessingParameterField.DataType.Numeric,
+            allowMultiple=several,
         ),
-        "Field with the published total of each unit, in persons.",
+        "Field with the published total of each unit, in persons."
+        + (" Several fields (age groups, census years) share one model and get a band each." if several else ""),
     )
     tool.add(
         QgsProcessingParameterRasterLayer(FACTORS, tool.tr("Factor stack")),
@@ -126,13 +128,15 @@ def save_data(
     tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path, progress: Progress
 ) -> PopulationInputs:
     """Write the units to `folder` and name all inputs for the core."""
-    field, zone = tool.parameterAsString(parameters, POPULATION, context), zone_field(tool, parameters, context)
+    first, *more = fields = tool.parameterAsFields(parameters, POPULATION, context)
+    zone = zone_field(tool, parameters, context)
     return PopulationInputs(
-        save_units(source(tool, parameters, UNITS, context), [field, zone], folder / "units.gpkg", progress),
-        field,
+        save_units(source(tool, parameters, UNITS, context), [*fields, zone], folder / "units.gpkg", progress),
+        first,
         raster_path(tool, parameters, FACTORS, context),
         raster_path(tool, parameters, MASK, context),
         zone,
+        more,
     )
 
 
@@ -148,8 +152,9 @@ def zone_use(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsPr
 
 def check_data(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
     """Raise `StatGridError` for units, field, factors or mask that cannot work."""
-    field = tool.parameterAsString(parameters, POPULATION, context)
-    require_field_numeric(source(tool, parameters, UNITS, context), field, POPULATION)
+    units = source(tool, parameters, UNITS, context)
+    for field in tool.parameterAsFields(parameters, POPULATION, context):
+        require_field_numeric(units, field, POPULATION)
     require_same_grid(
         raster_path(tool, parameters, FACTORS, context), raster_path(tool, parameters, MASK, context), MASK, FACTORS
     )

@@ -96,7 +96,8 @@ def spatialize(
 ) -> ChainResult:
     """Prepare, train, predict, adjust and assess.
 
-    Reference units are checked before training and used after it, for nothing but the assessment. Besides the model, areal
+    Several totals share one model, trained on their sum, and get a band each; the reference is that of the first. Reference units
+    are checked before training and used after it, for nothing but the assessment. Besides the model, areal
     weighting and (where a factor is named like night light) light-proportional weighting of the same totals are assessed.
 
     Raises:
@@ -117,16 +118,18 @@ def spatialize(
         predictor = GridPredictor(result.model, prepared.factors, prepared.mask, zones)
         predict_grid(predictor, density_path, Part(progress, 70, 80), kept)
         density = Raster(density_path, "predicted density")
-        write_counts(density, prepared.coverage, prepared.mask, outputs.raw, Part(progress, 80, 85))
+        totals = {field: float(prepared.units.columns[field].sum()) for field in inputs.fields}
+        shares = {field: total / sum(totals.values()) for field, total in totals.items()}
+        write_counts(density, prepared.coverage, prepared.mask, outputs.raw, Part(progress, 80, 85), shares)
         adjustment = None
         options = AdjustmentOptions(settings.whole_persons, {**kept, "STATGRID_METHOD": settings.method})
         if settings.adjust:
             part = Part(progress, 85, 92)
             progress.pushInfo("Adjusting them to the totals …")
             adjuster = Adjuster(prepared.coverage, reader(density), prepared.mask, part)
-            adjustment = adjust_to_totals(adjuster, [inputs.population], outputs.grid, options, part)
+            adjustment = adjust_to_totals(adjuster, inputs.fields, outputs.grid, options, part)
         else:
-            write_counts(density, prepared.coverage, prepared.mask, outputs.grid, Part(progress, 85, 92))
+            write_counts(density, prepared.coverage, prepared.mask, outputs.grid, Part(progress, 85, 92), shares)
         assessments = _assess(prepared, inputs, outputs, check, settings, Path(folder), Part(progress, 92, 100))
     return ChainResult(prepared, result, adjustment, assessments, check.units if check else None)
 

@@ -1,5 +1,6 @@
 """Training a population model from units, totals and a factor stack (METHODS section 2, steps 4 to 9)."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
@@ -31,6 +32,7 @@ class PopulationInputs:
     Attributes:
         units: Polygon file of the administrative units.
         population: Field of their totals, persons.
+        more: Further fields of totals (age groups, census years) that share the model.
         factors: Factor stack.
         mask: Raster of habitable shares on the stack's grid, or None.
         zone: Field of the units' zones; empty for none.
@@ -41,6 +43,12 @@ class PopulationInputs:
     factors: str
     mask: Optional[str] = None
     zone: str = ""
+    more: Sequence[str] = ()
+
+    @property
+    def fields(self) -> list[str]:
+        """All fields of totals, `population` first."""
+        return [self.population, *self.more]
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Prepared:
         mask: Habitable shares.
         coverage: Exact shares of cells in units.
         table: Unit means of the factors.
-        totals: Published total per unit, persons.
+        totals: Published total per unit, persons; of several fields the sum.
         zones: Zone per unit; None without.
     """
 
@@ -108,14 +116,15 @@ def prepare(inputs: PopulationInputs, progress: Progress) -> Prepared:
     """
     factors = Raster(inputs.factors, "FACTORS")
     mask = Mask(inputs.mask, factors.grid)
-    units = read_units(inputs.units, [inputs.population], factors.grid.crs, progress)
+    units = read_units(inputs.units, inputs.fields, factors.grid.crs, progress)
     zones = read_zones(inputs.units, inputs.zone, units) if inputs.zone else None
     if zones and len(zones.names) == 1:  # as 'Regional zones' gives for few units: no reason to stop a chain of tools
         progress.pushWarning(f"ZONE holds one zone only ('{zones.names[0]}'), which tells no unit from another: it is left out.")
         zones = None
     coverage = UnitCoverage(units, factors.grid, Part(progress, 0, 60))
     table = unit_table(factors, coverage, mask, Part(progress, 60, 100))
-    return Prepared(units, factors, mask, coverage, table, units.columns[inputs.population], zones)
+    totals = np.sum([units.columns[field] for field in inputs.fields], axis=0)
+    return Prepared(units, factors, mask, coverage, table, totals, zones)
 
 
 def train_population_model(

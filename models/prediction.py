@@ -73,7 +73,14 @@ def require_zones_for(card: ModelCard, given: bool) -> None:
         )
 
 
-def write_counts(density: Raster, coverage: UnitCoverage, mask: Mask, output: str, progress: Progress) -> None:
+def write_counts(
+    density: Raster,
+    coverage: UnitCoverage,
+    mask: Mask,
+    output: str,
+    progress: Progress,
+    shares: Optional[Mapping[str, float]] = None,
+) -> None:
     """Write the unadjusted counts `p_i = a_i m_i A_i w_i` of the study area, persons per cell; nodata outside it.
 
     Args:
@@ -82,9 +89,11 @@ def write_counts(density: Raster, coverage: UnitCoverage, mask: Mask, output: st
         mask: Habitable shares.
         output: GeoTIFF to write.
         progress: Progress and cancel.
+        shares: For several totals, what each is of their sum that the density stands for, by name: a band each.
     """
     kept = {**density.metadata, "STATGRID_QUANTITY": "count"}
-    layout = RasterLayout(density.grid, ["unadjusted population per cell"], ["persons per cell"], kept)
+    shares = shares if shares and len(shares) > 1 else {"unadjusted population per cell": 1.0}
+    layout = RasterLayout(density.grid, list(shares), ["persons per cell"], kept)
     with RasterWriter(output, layout) as writer:
         for number, (block, part) in enumerate(coverage.every_block()):
             stop_if_cancelled(progress)
@@ -93,7 +102,8 @@ def write_counts(density: Raster, coverage: UnitCoverage, mask: Mask, output: st
                 inside = to_cells(part, part.share)
                 areas = part.areas.reshape(cells.shape)
                 cells = np.minimum(inside, 1) * areas * mask.read(block) * density.read(block)[0]
-            writer.write(block, cells)
+            for band, share in enumerate(shares.values()):
+                writer.write(block, share * cells, band)
             progress.setProgress(100 * (number + 1) / coverage.block_count)
 
 

@@ -48,6 +48,21 @@ class Raster:
         self.nodata = [band.nodata for band in self.bands]
         self.metadata: dict[str, str] = dict(self.dataset.GetMetadata() or {})
 
+    def only(self, band: int) -> "Raster":
+        """This raster as if the zero-based band were its only one.
+
+        Raises:
+            InputError: There is no such band.
+        """
+        if not 0 <= band < len(self.bands):
+            raise InputError(
+                f"{self.role}: '{Path(self.path).name}' has {len(self.bands)} band(s), so there is no band {band + 1}. "
+                f"Choose one from 1 to {len(self.bands)}."
+            )
+        self.bands, self.names = [self.bands[band]], [self.names[band]]
+        self.units, self.nodata = [self.units[band]], [self.nodata[band]]
+        return self
+
     def read(self, block: Block, bands: Optional[Sequence[int]] = None) -> np.ndarray:
         """Values of a block, shape (bands, rows, cols), float32 (float64 for wider types); NaN where there is no data.
 

@@ -78,7 +78,7 @@ TOOLS = {
     ),
     "assessaccuracy": (
         "population",
-        ["INPUT", "REFERENCE", "FIELD", "REFERENCE_GRID", "UNITS", "MASK", "OUTPUT", "REPORT"],
+        ["INPUT", "REFERENCE", "FIELD", "REFERENCE_GRID", "UNITS", "MASK", "BAND", "REFERENCE_BAND", "OUTPUT", "REPORT"],
         ["OUTPUT", "REPORT", *MEASURES, *with_ending("_DENSITY")],
     ),
     "spatializepopulation": (
@@ -123,7 +123,7 @@ def test_advanced_parameters(tool):
     advanced = {p.name() for p in tool.parameterDefinitions() if p.flags() & flag}
     own = {
         "spatializepopulation": {"WHOLE_PERSONS"},
-        "assessaccuracy": {"UNITS", "MASK"},
+        "assessaccuracy": {"UNITS", "MASK", "REFERENCE_BAND"},
         "buildfactors": {"CLASSES", "RADIUS"},
         "predictgrid": {"UNITS", "ZONE"},
     }
@@ -135,7 +135,8 @@ def test_defaults(tool):
     wanted = {
         "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:6933", "RESAMPLING": "average", "METHOD": "indicator-matrix CNN",
         "VALIDATION_SHARE": 0.3, "ITERATIONS": 5000, "LEARNING_RATE": 0.01, "ENSEMBLE": 1, "SEED": 42,
-        "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0, "RADIUS": 0,
+        "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "REFERENCE_BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0,
+        "RADIUS": 0,
         "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic", "ZONES": 0, "MIN_UNITS": 15, "ZONE_USE": "one-hot columns",
     }  # fmt: skip
     if tool.name() == "splitclassbylights":

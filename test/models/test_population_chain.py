@@ -1,6 +1,6 @@
 """The whole chain on a small made-up region."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from statgrid.spatial.errors import Cancelled, InputError
 from statgrid.spatial.progress import Silent
 from statgrid.spatial.provenance import file_hash
 from statgrid.spatial.raster import Raster
+from statgrid.spatial.units import read_units
 
 TRAINING = TrainingSettings(iterations=30, seed=3)
 SIDE = 3  # units a side, each of 2 × 2 cells; the outer ones end in the middle of a cell
@@ -83,6 +84,26 @@ def test_the_adjusted_grid_conserves_the_total_and_the_raw_one_is_kept(region, d
     assert np.nansum(raw) != pytest.approx(region.total, rel=1e-3)
     np.testing.assert_array_equal(np.isnan(adjusted), np.isnan(raw))
     assert (result.final_title, result.raw_title) == (chain.ADJUSTED, chain.RAW)
+
+
+def test_several_totals_share_a_model_and_get_a_band_each(region, world_in, tmp_path):
+    """Two fields, a third and two thirds of each unit's people: the model of the whole, spread by each."""
+    world = world_in(tmp_path)
+    units = read_units(region.inputs.units, ["population"], Raster(region.inputs.factors).grid.crs, Silent())
+    totals = units.columns["population"]
+    boxes = [(EDGES[c], EDGES[r], EDGES[c + 1], EDGES[r + 1]) for r in range(SIDE) for c in range(SIDE)]
+    shapes = [(f"unit {k}", (total / 3, 2 * total / 3), box) for k, (total, box) in enumerate(zip(totals, boxes))]
+    inputs = replace(region.inputs, units=world.layer("parts", shapes, fields=("young", "old")), population="young", more=["old"])
+    one, several = (ChainOutputs(*(world.path(f"{n}-{k}") for k in ("grid.tif", "raw.tif", "model.keras"))) for n in "ab")
+    spatialize(region.inputs, ChainSettings(TRAINING), one, None, Silent())
+    result = spatialize(inputs, ChainSettings(TRAINING), several, None, Silent())
+    assert result.adjustment.total == pytest.approx({"young": region.total / 3, "old": 2 * region.total / 3}, rel=1e-6)
+    for whole, parts in ((one.grid, several.grid), (one.raw, several.raw)):
+        raster = Raster(parts)
+        assert raster.names == ["young", "old"]
+        bands = raster.read(next(raster.grid.blocks()))
+        np.testing.assert_allclose(bands[0], cells(whole) / 3, rtol=1e-4)
+        np.testing.assert_allclose(bands[1], cells(whole) * 2 / 3, rtol=1e-4)
 
 
 def test_whole_persons_reach_the_grid(region):
