@@ -18,7 +18,16 @@ from qgis.core import (
 
 from ..spatial.dasymetric import AdjustmentOptions, WeightSource, adjust_raster
 from .base import StatGridAlgorithm
-from .inputs import raster_path, require_field_numeric, require_geotiff, require_same_grid, save_units, source, work_folder
+from .inputs import (
+    fields_given,
+    raster_path,
+    require_field_numeric,
+    require_geotiff,
+    require_same_grid,
+    save_units,
+    source,
+    work_folder,
+)
 from .map_layers import dress
 
 
@@ -95,7 +104,7 @@ class AdjustToTotals(StatGridAlgorithm):
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         units = source(self, parameters, self.UNITS, context)
-        for field in self.parameterAsFields(parameters, self.POPULATION, context):
+        for field in fields_given(self, parameters, self.POPULATION, context):
             require_field_numeric(units, field, self.POPULATION)
         require_same_grid(
             raster_path(self, parameters, self.INPUT, context), raster_path(self, parameters, self.MASK, context), self.MASK
@@ -104,7 +113,7 @@ class AdjustToTotals(StatGridAlgorithm):
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
-        fields = self.parameterAsFields(parameters, self.POPULATION, context)
+        fields = fields_given(self, parameters, self.POPULATION, context)
         weights = WeightSource(
             raster_path(self, parameters, self.INPUT, context),
             (self.parameterAsInt(parameters, self.BAND, context) or 1) - 1,

@@ -175,6 +175,14 @@ def gdal_path(layer: Any, name: str) -> str:
     return str(layer.source())
 
 
+def fields_given(
+    algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
+) -> list[str]:
+    """The fields of a parameter that takes several; newer QGIS asks for them by another name."""
+    ask = getattr(algorithm, "parameterAsStrings", None) or algorithm.parameterAsFields
+    return list(ask(parameters, name, context))
+
+
 def listed(text: str) -> list[str]:
     """The names in a text, separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

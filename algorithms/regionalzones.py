@@ -20,7 +20,7 @@ from ..spatial.progress import Recorder
 from ..spatial.zoning import MAX_SEED, ZoningSettings, find_zones
 from ..spatial.zoning_table import density_fields, read_zoning_table
 from .base import StatGridAlgorithm
-from .inputs import require_field_numeric, save_units, source, work_folder
+from .inputs import fields_given, require_field_numeric, save_units, source, work_folder
 from .map_layers import dress_zones
 from .outputs import report_content, require_report, write_with_columns
 
@@ -123,7 +123,7 @@ class RegionalZones(StatGridAlgorithm):
         """Fields of habitable area, of density, and of the factors to zone by."""
         given = source(self, parameters, self.INPUT, context)
         habitable, density, following = density_fields([f.name() for f in given.fields()])
-        chosen = self.parameterAsFields(parameters, self.FIELDS, context)
+        chosen = fields_given(self, parameters, self.FIELDS, context)
         for field in (habitable, density, *chosen):
             require_field_numeric(given, field, self.FIELDS if field in chosen else self.INPUT)
         if chosen:

@@ -20,7 +20,7 @@ from . import accuracy_outputs, check_units
 from . import training_parameters as given
 from .background import run_in_background
 from .base import StatGridAlgorithm
-from .inputs import require_folder, require_geotiff, work_folder
+from .inputs import fields_given, require_folder, require_geotiff, work_folder
 from .map_layers import dress
 from .outputs import report_content, require_report
 
@@ -102,7 +102,7 @@ class SpatializePopulation(StatGridAlgorithm):
         raw = self.parameterAsOutputLayer(parameters, self.OUTPUT_RAW, context) or ""
         model = self.parameterAsFileOutput(parameters, self.OUTPUT_MODEL, context)
         report = self.parameterAsFileOutput(parameters, self.REPORT, context)
-        field = self.parameterAsFields(parameters, given.POPULATION, context)[0]
+        field = fields_given(self, parameters, given.POPULATION, context)[0]
         recorder = Recorder(feedback)
         settings = ChainSettings(
             given.settings(self, parameters, context),

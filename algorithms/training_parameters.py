@@ -22,7 +22,7 @@ from ..spatial.progress import Progress
 from ..spatial.raster import Raster
 from ..spatial.zones import zone_names
 from .base import StatGridAlgorithm
-from .inputs import raster_path, require_field_numeric, require_same_grid, save_units, source
+from .inputs import fields_given, raster_path, require_field_numeric, require_same_grid, save_units, source
 
 UNITS, POPULATION, FACTORS, MASK, METHOD = "UNITS", "POPULATION", "FACTORS", "MASK", "METHOD"
 ZONE, ZONE_USE = "ZONE", "ZONE_USE"
@@ -128,7 +128,7 @@ def save_data(
     tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path, progress: Progress
 ) -> PopulationInputs:
     """Write the units to `folder` and name all inputs for the core."""
-    first, *more = fields = tool.parameterAsFields(parameters, POPULATION, context)
+    first, *more = fields = fields_given(tool, parameters, POPULATION, context)
     zone = zone_field(tool, parameters, context)
     return PopulationInputs(
         save_units(source(tool, parameters, UNITS, context), [*fields, zone], folder / "units.gpkg", progress),
@@ -153,7 +153,7 @@ def zone_use(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsPr
 def check_data(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
     """Raise `StatGridError` for units, field, factors or mask that cannot work."""
     units = source(tool, parameters, UNITS, context)
-    for field in tool.parameterAsFields(parameters, POPULATION, context):
+    for field in fields_given(tool, parameters, POPULATION, context):
         require_field_numeric(units, field, POPULATION)
     require_same_grid(
         raster_path(tool, parameters, FACTORS, context), raster_path(tool, parameters, MASK, context), MASK, FACTORS
