@@ -56,7 +56,7 @@ def acceptable(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], co
         if _takes_rasters(definition):
             result[name] = with_containers_opened(result.get(name), name, context)
         value = result.get(name)
-        if definition.checkValueIsAcceptable(value, context):
+        if definition.checkValueIsAcceptable(value, context) and not _is_no_number(definition, value):
             continue
         if value in (None, ""):
             raise InputError(f"{name} is missing. Give: {definition.help()}")
@@ -68,6 +68,17 @@ def acceptable(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], co
             limits = f" a number from {definition.minimum():g} to {definition.maximum():g}."
         raise InputError(f"{name}: {shown} cannot be used. Give:{limits} {definition.help()}")
     return result
+
+
+def _is_no_number(definition: QgsProcessingParameterDefinition, value: Any) -> bool:
+    """Whether a text stands where a number is asked for; QGIS takes it for 0 where the number may be left out."""
+    if not isinstance(definition, QgsProcessingParameterNumber) or not isinstance(value, str) or not value:
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return True
+    return False
 
 
 def _takes_rasters(definition: QgsProcessingParameterDefinition) -> bool:

@@ -9,8 +9,10 @@ from typing import Any, Optional
 
 import numpy as np
 
+from ..models.coarse_to_fine import Contest
+from ..models.population_inputs import Prepared
 from ..models.population_model import ModelCard
-from ..models.population_training import Prepared, TrainingResult
+from ..models.training_result import TrainingResult
 from ..reports import accuracy_report, training_report, zones_report
 from ..reports.document import write_report
 from ..reports.plots import DEGREES, METRES, MapUnits
@@ -25,8 +27,8 @@ from ..spatial.zoning import Zoning, ZoningSettings, zone_profiles
 from ..spatial.zoning_table import ZoningTable
 
 ZONES_KNOW = (
-    "Zones made by 'Regional zones' were found with the densities of the held-out units too, so the accuracy on these flatters a "
-    "model with zones. Compare it with a model without zones at check units of a finer level."
+    "Zones made by 'Regional zones' were found with the densities of all units, also of those that the model is judged by, so "
+    "the accuracy on these flatters a model with zones. Compare it with a model without zones at check units of a finer level."
 )
 PIXELS = 2000  # of a map's longer side; finer bends of a border are not drawn
 
@@ -50,17 +52,39 @@ def training(result: TrainingResult, prepared: Prepared, method: str, warnings: 
             FactorSummary(name, float(a), float(b), unit, bool(a == b), float(m))
             for name, a, b, unit, m in zip(prepared.table.factors, low, high, prepared.factors.units, missing)
         ],
-        losses=[
-            LossHistory(
-                result.history.training.tolist(), result.history.validation.tolist(), label="Mean squared error, target 0–1"
-            )
-        ],
+        losses=_losses(result),
         units=UnitResults(names, result.true.tolist(), result.predicted.tolist(), "persons/km²", result.held_out.tolist()),
-        accuracy={training_report.TRAINING: result.training_accuracy, training_report.VALIDATION: result.validation_accuracy},
+        accuracy=_by_units(result),
+        contest=_contestants(result.contest),
+        merged_into=result.contest.groups if result.contest else 0,
         notes=[ZONES_KNOW] if result.model.card.zones else [],
         warnings=warnings,
         versions=result.model.card.versions,
     )
+
+
+def _by_units(result: TrainingResult) -> dict[str, dict[str, float]]:
+    """Accuracy on units; a mixture holds none out and is judged by its contest instead."""
+    trained = {training_report.TRAINING: result.training_accuracy}
+    return trained if result.contest else {**trained, training_report.VALIDATION: result.validation_accuracy}
+
+
+def _losses(result: TrainingResult) -> list[LossHistory]:
+    if result.history is None:
+        return []
+    history = result.history
+    return [LossHistory(history.training.tolist(), history.validation.tolist(), label="Mean squared error, target 0–1")]
+
+
+def _contestants(contest: Optional[Contest]) -> list[training_report.Contestant]:
+    if contest is None:
+        return []
+    found = [
+        training_report.Contestant(name, float(weight), float(r2), float(rtae))
+        for name, weight, r2, rtae in zip(contest.names, contest.weights, contest.r2, contest.rtae)
+    ]
+    together = training_report.Contestant("the weighted mixture", 1.0, *contest.mixture)
+    return [*sorted(found, key=lambda each: -each.weight), together] if len(found) > 1 else found
 
 
 def write_training(path: str, content: TrainingReport) -> None:

@@ -30,6 +30,7 @@ class SpatializePopulation(StatGridAlgorithm):
 
     ADJUST, WHOLE_PERSONS, REFERENCE_FIELD = "ADJUST", "WHOLE_PERSONS", "REFERENCE_FIELD"
     OUTPUT, OUTPUT_RAW, OUTPUT_MODEL, REPORT = "OUTPUT", "OUTPUT_RAW", "OUTPUT_MODEL", "REPORT"
+    UNCERTAINTY = "UNCERTAINTY"
     R2_TRAINING, R2_VALIDATION = "R2_TRAINING", "R2_VALIDATION"
     MAX_RELATIVE_ERROR, TOTAL = "MAX_RELATIVE_ERROR", "TOTAL"
 
@@ -70,6 +71,13 @@ class SpatializePopulation(StatGridAlgorithm):
             "GeoTIFF: the model's own estimate, persons per cell, before adjustment.",
         )
         self.add(
+            QgsProcessingParameterRasterDestination(
+                self.UNCERTAINTY, self.tr("Uncertainty"), optional=True, createByDefault=False
+            ),
+            "GeoTIFF: lower and upper bound of each cell, persons; made to hold the truth in 90 % of places a step "
+            "smaller than the units. Single cells scatter more.",
+        )
+        self.add(
             QgsProcessingParameterFileDestination(
                 self.OUTPUT_MODEL, self.tr("Model"), "StatGrid model (*.keras)", optional=True, createByDefault=False
             ),
@@ -81,7 +89,7 @@ class SpatializePopulation(StatGridAlgorithm):
         )
         for name, label in (
             (self.R2_TRAINING, "R² of density, units trained on"),
-            (self.R2_VALIDATION, "R² of density, units held out"),
+            (self.R2_VALIDATION, "R² of validation (units held out, or coarse-to-fine)"),
             (self.MAX_RELATIVE_ERROR, "Largest relative deviation of a unit's sum from its total"),
             (self.TOTAL, "Persons placed (first field)"),
         ):
@@ -91,8 +99,10 @@ class SpatializePopulation(StatGridAlgorithm):
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         given.check(self, parameters, context)
+        if parameters.get(self.UNCERTAINTY):
+            given.require_uncertainty(self, parameters, context)
         check_units.check(self, parameters, context, self.REFERENCE_FIELD)
-        for name in (self.OUTPUT, self.OUTPUT_RAW):
+        for name in (self.OUTPUT, self.OUTPUT_RAW, self.UNCERTAINTY):
             require_geotiff(self, parameters, name, context)
         require_folder(self.parameterAsFileOutput(parameters, self.OUTPUT_MODEL, context), self.OUTPUT_MODEL)
         require_report(self.parameterAsFileOutput(parameters, self.REPORT, context), self.REPORT)
@@ -100,6 +110,7 @@ class SpatializePopulation(StatGridAlgorithm):
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         output = self.parameterAsOutputLayer(parameters, self.OUTPUT, context)
         raw = self.parameterAsOutputLayer(parameters, self.OUTPUT_RAW, context) or ""
+        uncertainty = self.parameterAsOutputLayer(parameters, self.UNCERTAINTY, context) or ""
         model = self.parameterAsFileOutput(parameters, self.OUTPUT_MODEL, context)
         report = self.parameterAsFileOutput(parameters, self.REPORT, context)
         field = fields_given(self, parameters, given.POPULATION, context)[0]
@@ -111,9 +122,12 @@ class SpatializePopulation(StatGridAlgorithm):
             self.parameterAsBoolean(parameters, self.WHOLE_PERSONS, context),
             given.zone_use(self, parameters, context),
         )
-        with work_folder() as folder, staged(output, raw, model, report) as (output_part, raw_part, model_part, report_part):
+        files = staged(output, raw, model, report, uncertainty)
+        with work_folder() as folder, files as (output_part, raw_part, model_part, report_part, uncertainty_part):
             inputs = given.save_data(self, parameters, context, folder, feedback)
-            outputs = ChainOutputs(output_part, raw_part or str(folder / "raw.tif"), model_part or str(folder / "model.keras"))
+            outputs = ChainOutputs(
+                output_part, raw_part or str(folder / "raw.tif"), model_part or str(folder / "model.keras"), uncertainty_part
+            )
             reference = None
             if check_units.are_given(parameters):
                 reference = Reference(*check_units.save(self, parameters, context, self.REFERENCE_FIELD, folder, feedback))
@@ -126,7 +140,7 @@ class SpatializePopulation(StatGridAlgorithm):
                 self._write_report(report_part, result, Raster(output_part), Path(output).name, settings, recorder.warnings)
         dress(context, output, self.tr("Population per cell: {}").format(field), self.tr("persons per cell"))
         dress(context, raw, self.tr("Population per cell, unadjusted: {}").format(field), self.tr("persons per cell"))
-        optional = {self.OUTPUT_RAW: raw, self.OUTPUT_MODEL: model, self.REPORT: report}
+        optional = {self.OUTPUT_RAW: raw, self.OUTPUT_MODEL: model, self.REPORT: report, self.UNCERTAINTY: uncertainty}
         return {self.OUTPUT: output, **{k: v for k, v in optional.items() if v}, **self._numbers(result, field)}
 
     def _write_report(

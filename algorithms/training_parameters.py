@@ -14,9 +14,9 @@ from qgis.core import (
 )
 
 from ..models import registry
-from ..models.population_training import PopulationInputs
+from ..models.population_inputs import PopulationInputs
 from ..models.training import TrainingSettings
-from ..models.zone_use import ONE_HOT, ZONE_USES, require_fitting
+from ..models.zone_use import ONE_HOT, ZONE_USES, require_fitting, require_one_model
 from ..spatial.errors import InputError
 from ..spatial.progress import Progress
 from ..spatial.raster import Raster
@@ -79,7 +79,9 @@ def declare_method(tool: StatGridAlgorithm) -> None:
         QgsProcessingParameterEnum(
             METHOD, tool.tr("Method"), list(registry.METHODS), defaultValue=registry.DEFAULT, usesStaticStrings=True
         ),
-        "How density is learnt. The indicator-matrix CNN is the network of paper [1]: up to 16 factors, at least 6 units.",
+        "How density is learnt. The automatic ensemble weighs networks and simple rules by how well they find small units from "
+        "large ones, and suits any number of units and factors. The others are one of its parts alone, or the network of paper "
+        "[1]: up to 16 factors, at least 6 units.",
     )
 
 
@@ -88,22 +90,24 @@ def declare_training(tool: StatGridAlgorithm) -> None:
     number = QgsProcessingParameterNumber
     tool.add(
         number(VALIDATION_SHARE, tool.tr("Share of units held out"), number.Type.Double, 0.3, minValue=0, maxValue=0.9),
-        "Units the network never sees, to judge it by; paper [1] splits 7:3. 0 trains on all units.",
+        "Of the network of paper [1]: units it never sees, to judge it by; the paper splits 7:3. The other methods learn from "
+        "all units and are judged by units merged into larger ones.",
+        advanced=True,
+    )
+    whole = number.Type.Integer
+    tool.add(
+        number(ITERATIONS, tool.tr("Iterations"), whole, None, optional=True, minValue=1, maxValue=1_000_000),
+        "Training steps of each network; the method's own when empty (100; 5000 in paper [1]).",
         advanced=True,
     )
     tool.add(
-        number(ITERATIONS, tool.tr("Iterations"), number.Type.Integer, 5000, minValue=1, maxValue=1_000_000),
-        "Training steps over all units at once; 5000 in paper [1].",
+        number(LEARNING_RATE, tool.tr("Learning rate"), number.Type.Double, None, optional=True, minValue=1e-7, maxValue=1),
+        "Step size of the Adam optimiser; the method's own when empty (0.01). Lower it when training fails.",
         advanced=True,
     )
     tool.add(
-        number(LEARNING_RATE, tool.tr("Learning rate"), number.Type.Double, 0.01, minValue=1e-7, maxValue=1),
-        "Step size of the Adam optimiser; 0.01 in paper [1]. Lower it when training fails.",
-        advanced=True,
-    )
-    tool.add(
-        number(ENSEMBLE, tool.tr("Networks to average"), number.Type.Integer, 1, minValue=1, maxValue=50),
-        "Several networks with different seeds, averaged, are steadier than one; training takes as many times longer.",
+        number(ENSEMBLE, tool.tr("Networks to average"), whole, None, optional=True, minValue=1, maxValue=50),
+        "Several networks with different starts are steadier than one; the method's own when empty (3; 1 in paper [1]).",
         advanced=True,
     )
     tool.add(
@@ -114,14 +118,29 @@ def declare_training(tool: StatGridAlgorithm) -> None:
 
 
 def settings(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> TrainingSettings:
-    """The training settings given."""
-    return TrainingSettings(
-        tool.parameterAsInt(parameters, ITERATIONS, context),
-        tool.parameterAsDouble(parameters, LEARNING_RATE, context),
+    """The training settings given, the method's own for those that are not."""
+    method = registry.METHODS[tool.parameterAsEnumString(parameters, METHOD, context)]
+
+    def given(name: str, ask: Any) -> Any:
+        return None if parameters.get(name) in (None, "") else ask(parameters, name, context)
+
+    return method.settings(
+        given(ITERATIONS, tool.parameterAsInt),
+        given(LEARNING_RATE, tool.parameterAsDouble),
         tool.parameterAsDouble(parameters, VALIDATION_SHARE, context),
-        tool.parameterAsInt(parameters, ENSEMBLE, context),
+        given(ENSEMBLE, tool.parameterAsInt),
         tool.parameterAsInt(parameters, SEED, context),
     )
+
+
+def require_uncertainty(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+    """Raise `InputError` for a method that does not tell how sure it is."""
+    method = tool.parameterAsEnumString(parameters, METHOD, context)
+    if not registry.METHODS[method].is_mixture:
+        raise InputError(
+            f"UNCERTAINTY: the {method} does not tell how sure it is. Leave UNCERTAINTY empty, or choose METHOD "
+            f"'{registry.DEFAULT}'."
+        )
 
 
 def save_data(
@@ -162,11 +181,15 @@ def check_data(tool: StatGridAlgorithm, parameters: dict[str, Any], context: Qgs
 
 def check(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
     """Raise `StatGridError` for data or settings that cannot work."""
-    ensemble = settings(tool, parameters, context).ensemble
+    training = settings(tool, parameters, context)
     check_data(tool, parameters, context)
     zones = check_zone_field(tool, parameters, context)
     factors = len(Raster(raster_path(tool, parameters, FACTORS, context), FACTORS).names)
-    require_fitting(factors, zones, zone_use(tool, parameters, context) if zones else "", ensemble)
+    use = zone_use(tool, parameters, context) if zones else ""
+    if registry.METHODS[tool.parameterAsEnumString(parameters, METHOD, context)].is_mixture:
+        require_one_model(use)
+    else:
+        require_fitting(factors, zones, use, training.ensemble)
 
 
 def check_zone_field(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:

@@ -10,7 +10,8 @@ from qgis.core import (
 )
 
 from ..models.model_file import save_model
-from ..models.population_training import prepare, train_population_model
+from ..models.population_inputs import prepare
+from ..models.population_training import train_population_model
 from ..spatial.files import staged
 from ..spatial.progress import Part, Recorder
 from . import training_parameters as given
@@ -21,7 +22,7 @@ from .outputs import report_content, require_report
 
 
 class TrainModel(StatGridAlgorithm):
-    """Trains on unit means and densities (METHODS section 2, steps 4 to 9), in a QgsTask's thread."""
+    """Trains by any of the methods (METHODS sections 2 and 3), in a QgsTask's thread."""
 
     OUTPUT, REPORT = "OUTPUT", "REPORT"
     R2_TRAINING, R2_VALIDATION, LOSS, ITERATIONS_RUN = "R2_TRAINING", "R2_VALIDATION", "LOSS", "ITERATIONS_RUN"
@@ -32,8 +33,8 @@ class TrainModel(StatGridAlgorithm):
     HELP = (
         "Trains a model of population density on administrative units: their published totals and the means of the "
         "factors inside them. 'Predict grid' then applies it to single cells.\n\n"
-        "Part of the units is held out; the report shows how well their density is predicted. That says how good the "
-        "model is for areas as large as the units: errors of single cells are larger."
+        "The report shows how well the model finds small units from larger ones that are merged from them; of the network of "
+        "paper [1], how well it predicts units that are held out. Errors of single cells are larger."
     )
 
     def initAlgorithm(self, configuration: Any = None) -> None:
@@ -43,15 +44,17 @@ class TrainModel(StatGridAlgorithm):
         given.declare_training(self)
         self.add(
             QgsProcessingParameterFileDestination(self.OUTPUT, self.tr("Model"), "StatGrid model (*.keras)"),
-            "Model file: weights and everything needed to use them. Keras can open it too.",
+            "Model file: weights and everything needed to use them.",
         )
         self.add(
             QgsProcessingParameterFileDestination(self.REPORT, self.tr("Report"), "HTML (*.html)", optional=True),
             "Loss curve, predicted against true density, accuracy with definitions, settings and data.",
         )
         self.addOutput(QgsProcessingOutputNumber(self.R2_TRAINING, self.tr("R² of density, units trained on")))
-        self.addOutput(QgsProcessingOutputNumber(self.R2_VALIDATION, self.tr("R² of density, units held out")))
-        self.addOutput(QgsProcessingOutputNumber(self.LOSS, self.tr("Final loss (mean squared error, target 0 to 1)")))
+        self.addOutput(
+            QgsProcessingOutputNumber(self.R2_VALIDATION, self.tr("R² of validation (units held out, or coarse-to-fine)"))
+        )
+        self.addOutput(QgsProcessingOutputNumber(self.LOSS, self.tr("Final loss of the units trained on")))
         self.addOutput(QgsProcessingOutputNumber(self.ITERATIONS_RUN, self.tr("Iterations run")))
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
@@ -82,7 +85,7 @@ class TrainModel(StatGridAlgorithm):
             self.OUTPUT: output,
             self.R2_TRAINING: result.training_accuracy["r2"],
             self.R2_VALIDATION: result.validation_accuracy["r2"],
-            self.LOSS: result.history.training[-1],
-            self.ITERATIONS_RUN: len(result.history.training),
+            self.LOSS: result.loss,
+            self.ITERATIONS_RUN: result.iterations,
         }
         return {**results, self.REPORT: report} if report else results

@@ -9,7 +9,7 @@ from qgis.core import (
     QgsProcessingParameterFeatureSink,
 )
 
-from ..models.population_training import prepare
+from ..models.population_inputs import prepare
 from . import training_parameters as given
 from .base import StatGridAlgorithm
 from .inputs import source, work_folder

@@ -1,48 +1,46 @@
-"""The model file: one zip that Keras can open, with StatGrid's card inside.
+"""The model file: one zip with StatGrid's card and the model's numbers inside.
 
-Entries: `config.json`, `metadata.json` and `model.weights.h5` as Keras 3 writes them, and `statgrid.json`, the card.
-Reading rebuilds the network from the card's method name and takes numbers only from the weights: nothing in the file is
-ever run, so a stranger's model is safe to open. The same model always gives the same bytes.
+Entries: `statgrid.json`, the card. For a network of paper [1] besides `config.json`, `metadata.json` and `model.weights.h5` as
+Keras 3 writes them, so that Keras can open the file; for a mixture `mixture.json`, its parts, and an array `NAME.npy` each.
+Reading rebuilds the model from the card's method name and takes numbers only: nothing in the file is ever run, so a
+stranger's model is safe to open. The same model always gives the same bytes.
 """
 
+import io
 import json
+import math
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
 from ..spatial.errors import ModelFileError, OutputError
 from ..spatial.files import put_in_place, temporary_name
-from . import indicator_matrix_cnn, registry, tensorflow_runtime
-from .population_model import ModelCard, PopulationModel
+from . import indicator_matrix_cnn, mixture_file, registry, tensorflow_runtime
+from .mixture_model import MixtureModel
+from .population_model import FORMAT_OF_MIXTURES, ModelCard, PopulationModel, without_nan
 from .zone_use import PER_ZONE
 
-CARD, WEIGHTS = "statgrid.json", "model.weights.h5"
+CARD, WEIGHTS, PARTS = "statgrid.json", "model.weights.h5", "mixture.json"
 EXTENSION = ".keras"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_MAX_CARD, _MAX_WEIGHTS = 1 << 20, 1 << 29  # bytes; a file that claims more is not ours
+# Bytes; a file that claims more is not ours.
+_MAX_CARD, _MAX_WEIGHTS, _MAX_PARTS = 1 << 20, 1 << 29, 1 << 22
+_MAX_ARRAYS = 1000  # of a mixture
 _MAX_OBJECTS = 10_000  # groups and arrays among the weights; 250 networks have some 7,500
 
 
-def save_model(model: PopulationModel, path: str) -> None:
+def save_model(model: Union[PopulationModel, MixtureModel], path: str) -> None:
     """Write a model under a temporary name, then rename it.
 
     Raises:
         OutputError: The folder is missing, read-only or full.
     """
-    keras = tensorflow_runtime.keras()
-    with tempfile.TemporaryDirectory(prefix="statgrid-") as folder, tensorflow_runtime.exclusive():
-        weights = Path(folder) / WEIGHTS
-        model.network.save_weights(str(weights))
-        entries = {
-            "metadata.json": _json({"keras_version": keras.__version__, "date_saved": ""}),
-            "config.json": _json(keras.saving.serialize_keras_object(model.network)),
-            WEIGHTS: weights.read_bytes(),
-            CARD: _json(model.card.as_dict()),
-        }
+    entries = _mixture_entries(model) if isinstance(model, MixtureModel) else _network_entries(model)
     part = temporary_name(path)
     try:
         with zipfile.ZipFile(part, "w") as archive:
@@ -54,15 +52,43 @@ def save_model(model: PopulationModel, path: str) -> None:
     put_in_place(part, path)
 
 
-def load_model(path: str) -> PopulationModel:
+def _mixture_entries(model: MixtureModel) -> dict[str, bytes]:
+    values, arrays = mixture_file.take_apart(model.mixture)
+    entries = {CARD: _json(model.card.as_dict()), PARTS: _json(without_nan(values))}
+    for name, array in arrays.items():
+        content = io.BytesIO()
+        np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+        entries[f"{name}.npy"] = content.getvalue()
+    return entries
+
+
+def _network_entries(model: PopulationModel) -> dict[str, bytes]:
+    keras = tensorflow_runtime.keras()
+    with tempfile.TemporaryDirectory(prefix="statgrid-") as folder, tensorflow_runtime.exclusive():
+        weights = Path(folder) / WEIGHTS
+        model.network.save_weights(str(weights))
+        return {
+            "metadata.json": _json({"keras_version": keras.__version__, "date_saved": ""}),
+            "config.json": _json(keras.saving.serialize_keras_object(model.network)),
+            WEIGHTS: weights.read_bytes(),
+            CARD: _json(model.card.as_dict()),
+        }
+
+
+def load_model(path: str) -> Union[PopulationModel, MixtureModel]:
     """Read a model file.
 
     Raises:
         ModelFileError: It is missing, truncated, foreign, from a newer version, or its weights do not fit its card.
     """
     try:
-        card, weights = _read(path)
-        return PopulationModel(card, _network(card, weights))
+        card = _card(path)
+        is_mixture = registry.require(card.method).is_mixture
+        if is_mixture != (card.format == FORMAT_OF_MIXTURES) or (is_mixture and card.zone_use == PER_ZONE):
+            raise ModelFileError("its card does not fit its method")
+        if is_mixture:
+            return _mixture(card, path)
+        return PopulationModel(card, _network(card, _entries(path, {WEIGHTS: _MAX_WEIGHTS})[WEIGHTS]))
     except ModelFileError as error:
         raise _unusable(path, error) from None
 
@@ -70,7 +96,7 @@ def load_model(path: str) -> PopulationModel:
 def load_card(path: str) -> ModelCard:
     """Read only the card of a model file; needs no TensorFlow."""
     try:
-        return _read(path)[0]
+        return _card(path)
     except ModelFileError as error:
         raise _unusable(path, error) from None
 
@@ -79,18 +105,61 @@ def _unusable(path: str, why: ModelFileError) -> ModelFileError:
     return ModelFileError(f"MODEL: '{Path(path).name}' cannot be used: {why}. Choose a file made by 'Train model'.")
 
 
-def _read(path: str) -> tuple[ModelCard, bytes]:
+def _card(path: str) -> ModelCard:
+    content = _entries(path, {CARD: _MAX_CARD})[CARD]
+    try:
+        values = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise ModelFileError("it is truncated or not a model file at all") from None
+    return ModelCard.from_dict(values)
+
+
+def _entries(path: str, limits: Mapping[str, int]) -> dict[str, bytes]:
+    """Some entries of the file, each of at most so many bytes."""
     if not Path(path).is_file():
         raise ModelFileError("the file does not exist")
     try:
         with zipfile.ZipFile(path) as archive:
-            contents = {name: _entry(archive, name, limit) for name, limit in ((CARD, _MAX_CARD), (WEIGHTS, _MAX_WEIGHTS))}
-        values = json.loads(contents[CARD].decode("utf-8"))
+            return {name: _entry(archive, name, limit) for name, limit in limits.items()}
     except ModelFileError:
         raise
-    except Exception:  # zipfile, its decompressors and json raise a dozen kinds for a damaged file
+    except Exception:  # zipfile and its decompressors raise a dozen kinds for a damaged file
         raise ModelFileError("it is truncated or not a model file at all") from None
-    return ModelCard.from_dict(values), contents[WEIGHTS]
+
+
+def _mixture(card: ModelCard, path: str) -> MixtureModel:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename: info.file_size for info in archive.infolist() if info.filename.endswith(".npy")}
+    except Exception:  # as above
+        raise ModelFileError("it is truncated or not a model file at all") from None
+    if len(sizes) > _MAX_ARRAYS or sum(sizes.values()) > _MAX_WEIGHTS:
+        raise ModelFileError("its arrays are far more or larger than any StatGrid model's")
+    contents = _entries(path, {PARTS: _MAX_PARTS, **sizes})
+    try:
+        values = json.loads(contents.pop(PARTS).decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise ModelFileError("its parts are damaged") from None
+    arrays = {name[:-4]: _array(content) for name, content in contents.items()}
+    mixture = mixture_file.put_together(values, arrays)
+    own = len(card.factors) + len(card.zones)
+    if mixture.bank.own != own:
+        raise ModelFileError("its columns do not fit its factors")
+    return MixtureModel(card, mixture)
+
+
+def _array(content: bytes) -> np.ndarray:
+    """The array in a file of numpy's, if it holds just the plain numbers that its head claims."""
+    file = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(file)
+        shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
+        size = math.prod(shape) * kind.itemsize
+        if version == (1, 0) and not by_columns and kind.str in ("<f4", "<f8") and size == len(content) - file.tell():
+            return np.frombuffer(content, kind, offset=file.tell()).reshape(shape)
+    except Exception:  # numpy and the parser behind it raise many kinds for a damaged head
+        raise ModelFileError("its arrays are damaged") from None
+    raise ModelFileError("its arrays are not plain numbers")
 
 
 def _entry(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

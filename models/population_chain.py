@@ -15,15 +15,18 @@ from ..spatial.raster import Raster
 from ..spatial.units import Units, read_units
 from ..spatial.zones import ZoneShares
 from . import registry
+from .light import light_band
 from .model_file import save_model
-from .population_training import PopulationInputs, Prepared, TrainingResult, prepare, train_population_model
-from .prediction import GridPredictor, predict_grid, write_counts
+from .population_inputs import PopulationInputs, Prepared, prepare
+from .population_training import train_population_model
+from .prediction import GridPredictor, PredictionFiles, predict_grid, write_counts
 from .training import TrainingSettings
+from .training_result import TrainingResult
+from .uncertainty import interval_of, write_bounds
 from .zone_use import ONE_HOT
 
 ADJUSTED, RAW = "Model, adjusted", "Model, unadjusted"
 AREAL, LIGHT = "Areal weighting", "Night-time light + 1"
-LIGHT_NAMES = ("light", "ntl", "viirs", "dmsp", "lumin")
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,19 @@ class ChainSettings:
 
 @dataclass(frozen=True)
 class ChainOutputs:
-    """Files to write: the main grid and the unadjusted one (GeoTIFF, persons per cell), and the model."""
+    """Files to write.
+
+    Attributes:
+        grid: The main grid, GeoTIFF, persons per cell.
+        raw: The unadjusted one.
+        model: The model.
+        uncertainty: Lower and upper bound of each cell of the main grid, GeoTIFF; empty when not wanted.
+    """
 
     grid: str
     raw: str
     model: str
+    uncertainty: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,32 +117,55 @@ def spatialize(
     prepared = prepare(inputs, Part(progress, 0, 14))
     check = _read_reference(reference, prepared, Part(progress, 14, 15))
     progress.pushInfo("Training …")
-    result = train_population_model(prepared, settings.training, Part(progress, 15, 70), settings.method, settings.zone_use)
+    result = train_population_model(
+        prepared, settings.training, Part(progress, 15, 70), settings.method, settings.zone_use, settings.adjust
+    )
     progress.pushInfo(result.sentence())
-    progress.pushInfo("Predicting the cells …")
+    interval = interval_of(result.model) if outputs.uncertainty else None
     with tempfile.TemporaryDirectory(prefix="statgrid-") as folder:
         save_model(result.model, outputs.model)
         kept = {"STATGRID_MODEL": file_hash(outputs.model), "STATGRID_VERSION": plugin_version()}
         kept["STATGRID_SEED"] = str(settings.training.seed)
-        density_path = str(Path(folder) / "density.tif")
-        zones = ZoneShares(prepared.units, prepared.zones, prepared.factors.grid) if prepared.zones else None
-        predictor = GridPredictor(result.model, prepared.factors, prepared.mask, zones)
-        predict_grid(predictor, density_path, Part(progress, 70, 80), kept)
-        density = Raster(density_path, "predicted density")
-        totals = {field: float(prepared.units.columns[field].sum()) for field in inputs.fields}
-        shares = {field: total / sum(totals.values()) for field, total in totals.items()}
-        write_counts(density, prepared.coverage, prepared.mask, outputs.raw, Part(progress, 80, 85), shares)
-        adjustment = None
-        options = AdjustmentOptions(settings.whole_persons, {**kept, "STATGRID_METHOD": settings.method})
-        if settings.adjust:
-            part = Part(progress, 85, 92)
-            progress.pushInfo("Adjusting them to the totals …")
-            adjuster = Adjuster(prepared.coverage, reader(density), prepared.mask, part)
-            adjustment = adjust_to_totals(adjuster, inputs.fields, outputs.grid, options, part)
-        else:
-            write_counts(density, prepared.coverage, prepared.mask, outputs.grid, Part(progress, 85, 92), shares)
+        progress.pushInfo("Predicting the cells …")
+        density, spread = _predict(prepared, result, Path(folder), interval is not None, kept, Part(progress, 70, 80))
+        adjustment = _write_counts(prepared, inputs, settings, outputs, density, kept, Part(progress, 80, 92))
+        if interval is not None and spread is not None:
+            write_bounds(Raster(outputs.grid), spread, interval, outputs.uncertainty, progress)
         assessments = _assess(prepared, inputs, outputs, check, settings, Path(folder), Part(progress, 92, 100))
     return ChainResult(prepared, result, adjustment, assessments, check.units if check else None)
+
+
+def _predict(
+    prepared: Prepared, result: TrainingResult, folder: Path, with_spread: bool, kept: dict[str, str], progress: Progress
+) -> tuple[Raster, Optional[Raster]]:
+    """The density of every cell and, if wanted, how much the model's parts disagree there."""
+    files = PredictionFiles(str(folder / "density.tif"), str(folder / "spread.tif") if with_spread else "")
+    zones = ZoneShares(prepared.units, prepared.zones, prepared.factors.grid) if prepared.zones else None
+    predict_grid(GridPredictor(result.model, prepared.factors, prepared.mask, zones), files, progress, kept)
+    return Raster(files.density, "predicted density"), Raster(files.spread) if with_spread else None
+
+
+def _write_counts(
+    prepared: Prepared,
+    inputs: PopulationInputs,
+    settings: ChainSettings,
+    outputs: ChainOutputs,
+    density: Raster,
+    kept: dict[str, str],
+    progress: Progress,
+) -> Optional[AdjustmentSummary]:
+    """Write the unadjusted and the main grid; returns what the adjustment did, if there was one."""
+    totals = {field: float(prepared.units.columns[field].sum()) for field in inputs.fields}
+    shares = {field: total / sum(totals.values()) for field, total in totals.items()}
+    write_counts(density, prepared.coverage, prepared.mask, outputs.raw, Part(progress, 0, 40), shares)
+    if not settings.adjust:
+        write_counts(density, prepared.coverage, prepared.mask, outputs.grid, Part(progress, 40, 100), shares)
+        return None
+    progress.pushInfo("Adjusting them to the totals …")
+    part = Part(progress, 40, 100)
+    adjuster = Adjuster(prepared.coverage, reader(density), prepared.mask, part)
+    options = AdjustmentOptions(settings.whole_persons, {**kept, "STATGRID_METHOD": settings.method})
+    return adjust_to_totals(adjuster, inputs.fields, outputs.grid, options, part)
 
 
 def _read_reference(reference: Optional[Reference], prepared: Prepared, progress: Progress) -> Optional[UnitCoverage]:
@@ -176,8 +210,3 @@ def simple_rules(prepared: Prepared) -> Iterator[tuple[str, WeightReader]]:
     light = light_band(prepared.factors.names)
     if light is not None:
         yield LIGHT, reader(prepared.factors, light, add=1)
-
-
-def light_band(names: list[str]) -> Optional[int]:
-    """The factor that is night-time light, by its name; None when there is none."""
-    return next((k for k, name in enumerate(names) if any(word in name.lower() for word in LIGHT_NAMES)), None)

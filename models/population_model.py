@@ -1,19 +1,25 @@
 """A trained population model: a network and the card that says how to use it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Optional
 
 import numpy as np
 
 from ..spatial.errors import ModelFileError
+from ..spatial.grid import BLOCK_SIZE, Block
+from ..spatial.raster import Raster
+from ..spatial.zones import ZoneShares
 from . import indicator_matrix_cnn, tensorflow_runtime
 from .matrix_products import MatrixProducts
 from .scaling import MinMax
 from .zone_use import MAX_NETWORKS, MAX_ZONES, ONE_HOT, PER_ZONE
 
-FORMAT = 2  # of the card; raised when an older StatGrid could not read it
-FORMAT_WITHOUT_ZONES = 1  # which older versions read, so it is written where it suffices
+FORMAT = 3  # of the card; raised when an older StatGrid could not read it
+# Older versions read these, so they are written where they suffice.
+FORMAT_WITHOUT_ZONES, FORMAT_OF_ZONES, FORMAT_OF_MIXTURES = 1, 2, 3
+MAX_FACTORS = 2000
 _MAX_NUMBER = 1e150  # of a limit in the card: differences and products of two stay finite
 
 
@@ -61,7 +67,7 @@ class ModelCard:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; numbers that do not exist (NaN) become None, and zones are left out where there are none."""
-        values = _without_nan(asdict(self))
+        values = without_nan(asdict(self))
         return values if self.zones else {name: value for name, value in values.items() if name not in _ZONE_ITEMS}
 
     @classmethod
@@ -92,7 +98,7 @@ class ModelCard:
         texts = [self.method, *self.factors, *units] if count else [None]
         numbers = [*self.low, *self.high] if isinstance(self.low, list) and isinstance(self.high, list) else []
         sound = (
-            0 < count <= indicator_matrix_cnn.COLUMNS
+            0 < count <= (MAX_FACTORS if self.format == FORMAT_OF_MIXTURES else indicator_matrix_cnn.COLUMNS)
             and len(units) == count
             and len(numbers) == 2 * count
             and all(isinstance(t, str) for t in texts)
@@ -116,9 +122,10 @@ class ModelCard:
             and isinstance(zones, list)
             and isinstance(limits, list)
             and all(isinstance(zone, str) and zone for zone in zones)
-            and 1 < len(set(zones)) == len(zones) <= MAX_ZONES
+            and 1 < len(set(zones)) == len(zones)
+            and (len(zones) <= MAX_ZONES or self.format == FORMAT_OF_MIXTURES)
             and (
-                (self.zone_use == ONE_HOT and factors + len(zones) <= indicator_matrix_cnn.COLUMNS and not limits)
+                (self.zone_use == ONE_HOT and self._zones_fit(factors) and not limits)
                 or (
                     self.zone_use == PER_ZONE
                     and len(zones) * self.ensemble <= MAX_NETWORKS
@@ -127,6 +134,10 @@ class ModelCard:
                 )
             )
         )
+
+    def _zones_fit(self, factors: int) -> bool:
+        most = MAX_FACTORS if self.format == FORMAT_OF_MIXTURES else indicator_matrix_cnn.COLUMNS
+        return factors + len(self.zones) <= most
 
 
 _ZONE_ITEMS = ("zones", "zone_use", "zone_limits")
@@ -150,12 +161,28 @@ def _is_whole(value: Any, lowest: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Plain values for JSON: None for numbers that are not finite."""
     if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
+        return {k: without_nan(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_without_nan(v) for v in value]
+        return [without_nan(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@dataclass(frozen=True)
+class CellPrediction:
+    """What a model says of some cells.
+
+    Attributes:
+        density: Persons per habitable km², shape (n,), 0 or more.
+        beyond: Which factors lie beyond what was trained on, shape (n, k), bool.
+        spread: How much the parts of a mixture disagree, in logarithms of persons, shape (n,); None where it was not asked.
+    """
+
+    density: np.ndarray
+    beyond: np.ndarray
+    spread: Optional[np.ndarray] = None
 
 
 class PopulationModel:
@@ -173,6 +200,27 @@ class PopulationModel:
             self._parts = [_Part(own, **limits) for own, limits in zip(networks, card.zone_limits)]
         else:
             self._parts = [_Part(network, card.low, card.high, card.target_low, card.target_high)]
+
+    block_size = BLOCK_SIZE  # cells a side that are predicted at once
+
+    def columns(self, factors: Raster, block: Block, bands: Sequence[int], zones: Optional[ZoneShares]) -> np.ndarray:
+        """What the model needs to know of the cells of a block, shape (n, c): factors, then zones; NaN where not known.
+
+        Args:
+            factors: Factor stack.
+            block: The window.
+            bands: Place of each of the card's factors in the stack.
+            zones: Shares of the card's zones; for a model with zones.
+        """
+        layers = factors.read(block, bands)
+        if zones is not None:
+            layers = np.concatenate([layers, zones.read(block)])
+        return layers.reshape(len(layers), -1).T.astype(np.float64)
+
+    def predict(self, columns: np.ndarray, area: Optional[np.ndarray] = None) -> CellPrediction:
+        """Predict cells of which all is known, by their `columns`; `area` is of no use here: one network tells no spread."""
+        values, shares = np.split(columns, [len(self.card.factors)], axis=1)
+        return CellPrediction(self.density(values, shares), self.outside(values, shares))
 
     def density(self, values: np.ndarray, shares: Optional[np.ndarray] = None) -> np.ndarray:
         """Predicted population density.

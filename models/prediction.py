@@ -1,7 +1,9 @@
 """Block-wise prediction: factors of each cell in, density of each cell out (METHODS step 10)."""
 
+import contextlib
 from collections.abc import Mapping
-from typing import Optional
+from dataclasses import dataclass
+from typing import Optional, Union
 
 import numpy as np
 
@@ -13,10 +15,28 @@ from ..spatial.grid import Block
 from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.raster import Raster, RasterLayout, RasterWriter
 from ..spatial.zones import ZoneShares
+from .mixture_model import MixtureModel
 from .population_model import ModelCard, PopulationModel
-from .population_training import warn_of_clipping
 
 UNIT = "persons/km²"
+CLIPPED_WORTH_A_WARNING = 0.05
+Model = Union[PopulationModel, MixtureModel]
+
+
+@dataclass(frozen=True)
+class BlockPrediction:
+    """What a model says of a block.
+
+    Attributes:
+        density: Persons per km² of habitable land, shape (rows, cols); NaN where a factor has no data and, with zones, outside
+            every unit.
+        beyond: How many factors lie beyond what was trained on, same shape; NaN where nothing was predicted.
+        spread: How much the parts of the model disagree, in logarithms of persons, same shape; None where it was not asked.
+    """
+
+    density: np.ndarray
+    beyond: np.ndarray
+    spread: Optional[np.ndarray] = None
 
 
 class GridPredictor:
@@ -32,7 +52,7 @@ class GridPredictor:
         InputError: A factor of the model is missing, or it needs zones.
     """
 
-    def __init__(self, model: PopulationModel, factors: Raster, mask: Mask, zones: Optional[ZoneShares] = None):
+    def __init__(self, model: Model, factors: Raster, mask: Mask, zones: Optional[ZoneShares] = None):
         require_zones_for(model.card, zones is not None)
         self.model, self.factors, self.mask = model, factors, mask
         self.zones = zones if model.card.zones else None
@@ -40,28 +60,33 @@ class GridPredictor:
         self.cells = 0
         self.outside = np.zeros(len(self.bands), np.int64)
 
-    def __call__(self, block: Block) -> np.ndarray:
-        """Density of a block, shape (rows, cols), persons per km² of habitable land.
-
-        NaN where a factor has no data and, with zones, outside every unit.
-        """
-        values = self.factors.read(block, self.bands).reshape(len(self.bands), -1).T.astype(np.float64)
-        habitable = self.mask.read(block).ravel() > 0
-        known = ~np.isnan(values).any(axis=1)
-        shares = np.empty((len(values), 0))
-        if self.zones is not None:
-            shares = self.zones.read(block).reshape(len(self.zones.names), -1).T
-            known &= ~np.isnan(shares).any(axis=1)
-        density = np.where(known, 0.0, np.nan)
-        inside = known & habitable
-        density[inside] = self.model.density(values[inside], shares[inside])
+    def __call__(self, block: Block, with_spread: bool = False) -> BlockPrediction:
+        """Predict the cells of a block."""
+        columns = self.model.columns(self.factors, block, self.bands, self.zones)
+        shares = self.mask.read(block).ravel()
+        known = ~np.isnan(columns).any(axis=1)
+        inside = known & (shares > 0)
+        area = None
+        if with_spread:
+            area = (shares.reshape(block.rows, -1) * self.factors.grid.cell_areas(block.row, block.rows)).ravel()[inside]
+        found = self.model.predict(columns[inside], area)
         self.cells += int(inside.sum())
-        self.outside += self.model.outside(values[inside], shares[inside]).sum(axis=0)
-        return density.reshape(block.rows, block.cols)
+        self.outside += found.beyond.sum(axis=0)
+        spread = None if found.spread is None else _placed(found.spread, inside, known, block)
+        return BlockPrediction(
+            _placed(found.density, inside, known, block), _placed(found.beyond.sum(axis=1), inside, known, block), spread
+        )
 
     def clipped_shares(self) -> np.ndarray:
         """Share of the cells predicted so far that lay beyond the trained range, by factor, 0–1."""
         return self.outside / max(self.cells, 1)
+
+
+def _placed(values: np.ndarray, inside: np.ndarray, known: np.ndarray, block: Block) -> np.ndarray:
+    """Values of the cells that were predicted, 0 in those without habitable land, NaN in those of which not all is known."""
+    result = np.where(known, 0.0, np.nan)
+    result[inside] = values
+    return result.reshape(block.rows, block.cols)
 
 
 def require_zones_for(card: ModelCard, given: bool) -> None:
@@ -107,25 +132,66 @@ def write_counts(
             progress.setProgress(100 * (number + 1) / coverage.block_count)
 
 
+@dataclass(frozen=True)
+class PredictionFiles:
+    """GeoTIFFs to write; empty for one that is not wanted.
+
+    Attributes:
+        density: Persons/km².
+        spread: How much the parts of the model disagree, in logarithms of persons.
+        beyond: How many factors lie beyond what was trained on.
+    """
+
+    density: str
+    spread: str = ""
+    beyond: str = ""
+
+
 def predict_grid(
-    predictor: GridPredictor, output: str, progress: Progress, metadata: Optional[Mapping[str, str]] = None
+    predictor: GridPredictor, files: PredictionFiles, progress: Progress, metadata: Optional[Mapping[str, str]] = None
 ) -> np.ndarray:
     """Write the density grid; returns the share of cells beyond the trained range, by factor.
 
     Args:
         predictor: Model and factors.
-        output: GeoTIFF to write, persons/km².
+        files: What to write.
         progress: Progress, cancel, and a warning where many cells were clipped.
-        metadata: Further items to keep in the file.
+        metadata: Further items to keep in the files.
     """
     grid = predictor.factors.grid
-    kept = {**(metadata or {}), "STATGRID_METHOD": predictor.model.card.method, "STATGRID_QUANTITY": "density"}
-    blocks = list(grid.blocks())
-    with RasterWriter(output, RasterLayout(grid, ["population density"], [UNIT], kept)) as writer:
+    kept = {**(metadata or {}), "STATGRID_METHOD": predictor.model.card.method}
+    layouts = {
+        files.density: RasterLayout(grid, ["population density"], [UNIT], {**kept, "STATGRID_QUANTITY": "density"}),
+        files.spread: RasterLayout(grid, ["disagreement"], ["ln persons"], kept),
+        files.beyond: RasterLayout(grid, ["factors beyond the trained range"], ["factors"], kept),
+    }
+    blocks = list(grid.blocks(predictor.model.block_size))
+    with contextlib.ExitStack() as stack:
+        writers = {path: stack.enter_context(RasterWriter(path, layout)) for path, layout in layouts.items() if path}
         for number, block in enumerate(blocks):
             stop_if_cancelled(progress)
-            writer.write(block, predictor(block))
+            found = predictor(block, with_spread=bool(files.spread))
+            for path, values in ((files.density, found.density), (files.spread, found.spread), (files.beyond, found.beyond)):
+                if path and values is not None:
+                    writers[path].write(block, values)
             progress.setProgress(100 * (number + 1) / len(blocks))
     shares = predictor.clipped_shares()
     warn_of_clipping(predictor.model.card.factors, shares, progress)
     return shares
+
+
+def warn_of_clipping(names: list[str], share: np.ndarray, progress: Progress) -> None:
+    """Warn where many cells lie beyond what the model was trained on.
+
+    Args:
+        names: Factor names.
+        share: Share of cells beyond the limits, by factor, 0–1.
+        progress: Where the warning goes.
+    """
+    many = [k for k in range(len(names)) if share[k] > CLIPPED_WORTH_A_WARNING]
+    if many:
+        listed = ", ".join(f"{share[k]:.0%} of cells in {quoted([names[k]])}" for k in many)
+        progress.pushWarning(
+            f"Beyond the range that the model was trained on, and clipped to it: {listed}. Trust the grid less there, "
+            "or train on units that cover this range."
+        )

@@ -30,6 +30,15 @@ def require_fitting(factors: int, zones: Sequence[str], zone_use: str, ensemble:
         )
 
 
+def require_one_model(zone_use: str) -> None:
+    """Raise `InputError` for one model per zone, which mixtures do not know."""
+    if zone_use == PER_ZONE:
+        raise InputError(
+            f"ZONE_USE: '{PER_ZONE}' is possible with METHOD '{indicator_matrix_cnn.NAME}' only. Set ZONE_USE to '{ONE_HOT}', or "
+            "choose that method."
+        )
+
+
 def check_zones(
     zones: UnitZones, one_hot: np.ndarray, held_out: np.ndarray, zone_use: str, min_units: int, progress: Progress
 ) -> None:

@@ -14,6 +14,10 @@ from .units_section import UnitResults, scatter_image, worst_units
 
 TRAINING, VALIDATION = "Training units", "Validation units"
 _MOST_CURVES = 4
+OWN_UNITS = (
+    "These are the units that the model was trained on, so this says little about other places. How the model was chosen, below, "
+    "says what it makes of places it has no totals of."
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,23 @@ class LossHistory:
 
 
 @dataclass(frozen=True)
+class Contestant:
+    """A model that took part in the contest by coarse-to-fine validation.
+
+    Attributes:
+        name: What it is.
+        weight: How much it counts in the result, 0–1.
+        r2: R² of persons in the original units, found from units merged into larger ones.
+        rtae: Relative total absolute error, likewise.
+    """
+
+    name: str
+    weight: float
+    r2: float
+    rtae: float
+
+
+@dataclass(frozen=True)
 class TrainingReport:
     """Everything the training report shows, as plain values.
 
@@ -74,6 +95,8 @@ class TrainingReport:
             `metrics.METRIC_DEFINITIONS`.
         accuracy_unit: Unit of the compared values, e.g. "persons/km²".
         members: Members of an ensemble → weight as a fraction.
+        contest: What took part in the contest, where there was one; the mixture of all comes last.
+        merged_into: Larger units of a round of the contest; 0 without one.
         notes: What a reader should know about this run.
         warnings: What calls for an action.
         versions: Software → version.
@@ -90,6 +113,8 @@ class TrainingReport:
     accuracy: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     accuracy_unit: str = "persons/km²"
     members: Mapping[str, float] = field(default_factory=dict)
+    contest: Sequence[Contestant] = ()
+    merged_into: int = 0
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -113,6 +138,7 @@ def sections(report: TrainingReport, definitions: bool = True) -> list[Section]:
     """Make the parts of the training report; without `definitions` for a report that explains its measures elsewhere."""
     parts = [
         Section("How well the units are reproduced", _accuracy_blocks(report)),
+        Section("How the model was chosen", _contest_blocks(report)),
         Section("How training went", _loss_blocks(report)),
         Section("What the model was trained on", _data_blocks(report)),
         Section("Training settings", [Table.of_pairs({"Method": report.method, **report.settings})]),
@@ -134,6 +160,9 @@ def _summary(report: TrainingReport) -> list[str]:
                 "remembers its training units better than it understands new ones; fewer factors, "
                 "more units or another method may help."
             )
+    elif report.merged_into:
+        where = f"in persons between the units, found from {report.merged_into} larger ones they were merged into"
+        sentences.append(r2_sentence(report.contest[-1].r2, "The model", where))
     elif _known(training.get("r2")):
         sentences.append(
             f"On its own training units the model reaches R² = {score(training['r2'])}. No units were held out, so "
@@ -148,6 +177,9 @@ def _key_figures(report: TrainingReport) -> list[KeyFigure]:
         values = report.accuracy.get(column, {})
         if _known(values.get("r2")):
             figures.append(KeyFigure(score(values["r2"]), f"R², {label}"))
+    if report.merged_into:
+        figures.insert(0, KeyFigure(score(report.contest[-1].rtae), "RTAE, coarse-to-fine"))
+        figures.insert(0, KeyFigure(score(report.contest[-1].r2), "R², coarse-to-fine"))
     validation = report.accuracy.get(VALIDATION, {})
     if _known(validation.get("rtae")):
         figures.append(KeyFigure(score(validation["rtae"]), "RTAE, validation units"))
@@ -161,6 +193,8 @@ def _accuracy_blocks(report: TrainingReport) -> list[Block]:
     if report.accuracy:
         caption = "Predicted against published values of units, before any adjustment"
         blocks.append(accuracy_table(report.accuracy, caption, report.accuracy_unit))
+        if report.contest:
+            return [*blocks, Note(OWN_UNITS), *_unit_blocks(report)]
         blocks.append(
             Note(
                 "Only the validation column says something about places the model has not seen. Held-out units lie "
@@ -168,6 +202,11 @@ def _accuracy_blocks(report: TrainingReport) -> list[Block]:
                 "can be trusted, compare it with totals of smaller units."
             )
         )
+    return [*blocks, *_unit_blocks(report)]
+
+
+def _unit_blocks(report: TrainingReport) -> list[Block]:
+    blocks: list[Block] = []
     if report.units is not None:
         scores = {"r2": report.accuracy.get(TRAINING, {}).get("r2")}
         if report.units.validation is not None:
@@ -177,6 +216,24 @@ def _accuracy_blocks(report: TrainingReport) -> list[Block]:
             }
         blocks += [scatter_image(report.units, scores=scores), worst_units(report.units)]
     return blocks
+
+
+def _contest_blocks(report: TrainingReport) -> list[Block]:
+    if not report.contest:
+        return []
+    columns = [Column("Model"), Column("Weight", "right"), Column("R²", "right"), Column("RTAE", "right")]
+    rows = [[each.name, percent(each.weight), score(each.r2), score(each.rtae)] for each in report.contest]
+    if not report.merged_into:
+        return [Note("There were too few units for a contest."), Table(columns[:2], [row[:2] for row in rows], narrow=True)]
+    return [
+        Paragraph(
+            f"The units were merged into {report.merged_into} larger ones, each model was trained on these alone, and its "
+            "prediction was compared with the totals of the original units. So a model is judged by what a grid asks of it: "
+            "finding people in places smaller than those it was trained on. No other data were used."
+        ),
+        Table(columns, rows, "Persons in the original units, found from larger ones", narrow=True),
+        Note("Weights were fitted to these very comparisons, which flatters the mixture's own numbers a little."),
+    ]
 
 
 def _loss_blocks(report: TrainingReport) -> list[Block]:

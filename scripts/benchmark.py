@@ -97,7 +97,7 @@ def unit_means() -> list[tuple[str, float, float]]:
         raise SystemExit("Run `make demo` first: it makes the factor stack that this measures with.")
     from qgis.analysis import QgsZonalStatistics
     from qgis.core import QgsApplication, QgsFeatureRequest, QgsRasterLayer, QgsVectorLayer
-    from statgrid.models.population_training import PopulationInputs, prepare
+    from statgrid.models.population_inputs import PopulationInputs, prepare
     from statgrid.spatial.progress import Silent
 
     units = f"{SAMPLE}/units.gpkg|layername=township"

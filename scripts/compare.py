@@ -6,7 +6,8 @@ from typing import Any, Optional
 
 from qgis_run import Runner, plugin
 
-MODEL, UNADJUSTED = "CNN of paper [1], adjusted to totals", "CNN of paper [1], unadjusted"
+MODEL, UNADJUSTED = "automatic ensemble, adjusted to totals", "automatic ensemble, unadjusted"
+PAPER, PAPER_METHOD = "CNN of paper [1], adjusted to totals", "indicator-matrix CNN"
 AREAL, LIGHT = "areal weighting", "night-time light + 1"
 
 
@@ -61,7 +62,7 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
             mark = "  ← best" if score == best else ""
             lines.append(f"    {name:<44} {_number(score)}  {_number(rtae)}{mark}")
         if rows.get(MODEL, {}).get("R2") != best:
-            lines.append("    The CNN of paper [1] loses to a simple rule here.")
+            lines.append("    The automatic ensemble is not the best here.")
     return "\n".join(lines)
 
 

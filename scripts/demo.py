@@ -5,7 +5,7 @@ Prints what it does, how good the result is (beside simple rules), and where gri
 
 from pathlib import Path
 
-from compare import MODEL, UNADJUSTED, Case, assess, picture, rules, table
+from compare import MODEL, PAPER, PAPER_METHOD, UNADJUSTED, Case, assess, picture, rules, table
 from qgis_run import ROOT, Runner
 
 SAMPLE = ROOT / "resources" / "sample"
@@ -29,11 +29,16 @@ def main() -> None:
     )  # fmt: skip
     runner.run(
         "statgrid:spatializepopulation", "training on 60 counties, prediction, adjustment",
-        UNITS=county, POPULATION="population", FACTORS=factors, MASK=mask, METHOD="indicator-matrix CNN",
+        UNITS=county, POPULATION="population", FACTORS=factors, MASK=mask,
         REFERENCE=township, REFERENCE_FIELD="population",
         OUTPUT=output, OUTPUT_RAW=raw, OUTPUT_MODEL=runner.path("model.keras"), REPORT=report,
     )  # fmt: skip
-    grids = {MODEL: output, UNADJUSTED: raw, **rules(runner, Case(county, "population", factors, 1, mask))}
+    paper = runner.path("paper_1.tif")
+    runner.run(
+        "statgrid:spatializepopulation", "the same with the network of paper [1]",
+        UNITS=county, POPULATION="population", FACTORS=factors, MASK=mask, METHOD=PAPER_METHOD, OUTPUT=paper,
+    )  # fmt: skip
+    grids = {MODEL: output, UNADJUSTED: raw, PAPER: paper, **rules(runner, Case(county, "population", factors, 1, mask))}
     print("  accuracy at 400 townships and on the true grid …", flush=True)
     checks = {
         "400 townships (never trained on)": {"REFERENCE": township, "FIELD": "population", "UNITS": county},

@@ -6,12 +6,11 @@ Second part, the transfer check: train on the 289 counties around the province, 
 import sys
 from pathlib import Path
 
-from compare import AREAL, LIGHT, MODEL, UNADJUSTED, Case, assess, picture, rules, table
+from compare import AREAL, LIGHT, MODEL, PAPER, PAPER_METHOD, UNADJUSTED, Case, assess, picture, rules, table
 from qgis_run import ROOT, Runner
 from real_region import LIGHT_BAND, RawLayers, build_factors
 
 CRS = "PROJ:+proj=laea +lat_0=27 +lon_0=106.75 +datum=WGS84 +units=m +no_defs"
-METHOD = "indicator-matrix CNN"
 
 
 def main(folder: Path) -> None:
@@ -29,30 +28,32 @@ def main(folder: Path) -> None:
     runner.run("statgrid:creategrid", "grid", UNITS=every_county, CELL_SIZE=1000, TARGET_CRS=CRS, OUTPUT=grid)
     factors = build_factors(runner, raw, grid, CRS)
 
-    print("Trained on the 88 counties, as in the paper:")
+    print("Trained on the 88 counties, as in paper [1]:")
     output, report = runner.path("population.tif"), runner.path("report.html")
     result = runner.run(
         "statgrid:spatializepopulation", "training, prediction, adjustment",
-        UNITS=counties, POPULATION="pop2020", FACTORS=factors, METHOD=METHOD, OUTPUT=output,
+        UNITS=counties, POPULATION="pop2020", FACTORS=factors, OUTPUT=output,
         OUTPUT_MODEL=runner.path("model.keras"), REPORT=report,
     )  # fmt: skip
     print(f"  persons placed {result['TOTAL']:,.0f}; largest deviation of a county {result['MAX_RELATIVE_ERROR']:.1e}")
-    print(f"  R² of density: {result['R2_TRAINING']:.3f} on counties trained on, {result['R2_VALIDATION']:.3f} on those held out")
+    print(f"  R² of density: {result['R2_TRAINING']:.3f} on counties trained on, {result['R2_VALIDATION']:.3f} by validation")
 
     print("Transfer: trained on the neighbours, scored on the 88 counties:")
-    model, density = runner.path("transfer.keras"), runner.path("transfer_density.tif")
-    runner.run(
-        "statgrid:trainmodel", "training on 289 counties", UNITS=neighbours, POPULATION="pop2020", FACTORS=factors,
-        METHOD=METHOD, OUTPUT=model, REPORT=runner.path("transfer.html"),
-    )  # fmt: skip
-    runner.run("statgrid:predictgrid", "prediction", MODEL=model, FACTORS=factors, OUTPUT=density)
-    adjusted = runner.path("transfer_adjusted.tif")
-    runner.run(
-        "statgrid:adjusttototals", "adjustment to 9 prefectures",
-        INPUT=density, UNITS=prefectures, POPULATION="pop2020", OUTPUT=adjusted,
-    )  # fmt: skip
+    grids = {}
+    for title, method in ((MODEL, {}), (PAPER, {"METHOD": PAPER_METHOD})):
+        name = "paper_1" if method else "transfer"
+        model, density, adjusted = (runner.path(f"{name}{end}") for end in (".keras", "_density.tif", "_adjusted.tif"))
+        runner.run(
+            "statgrid:trainmodel", f"training on 289 counties, {name}", UNITS=neighbours, POPULATION="pop2020", FACTORS=factors,
+            OUTPUT=model, REPORT=runner.path(f"{name}.html"), **method,
+        )  # fmt: skip
+        runner.run("statgrid:predictgrid", MODEL=model, FACTORS=factors, OUTPUT=density)
+        runner.run("statgrid:adjusttototals", INPUT=density, UNITS=prefectures, POPULATION="pop2020", OUTPUT=adjusted)
+        grids[title] = adjusted
+        if title == MODEL:
+            grids[UNADJUSTED] = density
     simple = rules(runner, Case(prefectures, "pop2020", factors, LIGHT_BAND, grid))
-    grids = {MODEL: adjusted, UNADJUSTED: density, AREAL: simple[AREAL], LIGHT: simple[LIGHT]}
+    grids.update({AREAL: simple[AREAL], LIGHT: simple[LIGHT]})
     checks = {"88 counties (totals of 9 prefectures)": {"REFERENCE": counties, "FIELD": "pop2020", "UNITS": prefectures}}
     print(table(assess(runner, grids, checks)))
     picture(output, "Population of Guizhou, 2020", runner.path("population.png"))

@@ -6,7 +6,7 @@ Trained on 199 groups of communes; scored on 2,804 communes and on the census gr
 import sys
 from pathlib import Path
 
-from compare import MODEL, UNADJUSTED, Case, assess, picture, rules, table
+from compare import MODEL, PAPER, PAPER_METHOD, UNADJUSTED, Case, assess, picture, rules, table
 from qgis_run import ROOT, Runner
 from real_region import LIGHT_BAND, RawLayers, build_factors
 
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     output, unadjusted, report = (runner.path(n) for n in ("population.tif", "population_unadjusted.tif", "report.html"))
     result = runner.run(
         "statgrid:spatializepopulation", "training on 199 groups, prediction, adjustment",
-        UNITS=groups, POPULATION="population", FACTORS=factors, METHOD="indicator-matrix CNN",
+        UNITS=groups, POPULATION="population", FACTORS=factors,
         REFERENCE=communes, REFERENCE_FIELD="pop2021_grid",
         OUTPUT=output, OUTPUT_RAW=unadjusted, OUTPUT_MODEL=runner.path("model.keras"), REPORT=report,
     )  # fmt: skip
@@ -36,7 +36,17 @@ def main(folder: Path) -> None:
         "statgrid:alignfactors", "the true grid onto the same cells",
         RASTERS=[f"{folder}/truth_pop2021_1km_3035.tif"], GRID=grid, RESAMPLING="nearest", OUTPUT=truth,
     )  # fmt: skip
-    grids = {MODEL: output, UNADJUSTED: unadjusted, **rules(runner, Case(groups, "population", factors, LIGHT_BAND, grid))}
+    paper = runner.path("paper_1.tif")
+    runner.run(
+        "statgrid:spatializepopulation", "the same with the network of paper [1]",
+        UNITS=groups, POPULATION="population", FACTORS=factors, METHOD=PAPER_METHOD, OUTPUT=paper,
+    )  # fmt: skip
+    grids = {
+        MODEL: output,
+        PAPER: paper,
+        UNADJUSTED: unadjusted,
+        **rules(runner, Case(groups, "population", factors, LIGHT_BAND, grid)),
+    }
     checks = {
         "2,804 communes (never trained on)": {"REFERENCE": communes, "FIELD": "pop2021_grid", "UNITS": groups},
         "true 1 km grid": {"REFERENCE_GRID": truth},

@@ -81,5 +81,5 @@ def _take_inputs(model: Model) -> None:
         number_field("REFERENCE_FIELD", "True total of check units", "REFERENCE", optional=True),
         "Field of the check units with the true total, in persons.",
     )
-    iterations = number("ITERATIONS", "Iterations", number.Type.Integer, 5000, minValue=1, maxValue=1_000_000)
-    model.take(iterations, "Training steps over all units at once; 5000 in paper [1].", advanced=True)
+    iterations = number("ITERATIONS", "Iterations", number.Type.Integer, None, optional=True, minValue=1, maxValue=1_000_000)
+    model.take(iterations, "Training steps of each network; the method's own when empty.", advanced=True)

@@ -52,13 +52,26 @@ def refused(tmp_path):
     return check
 
 
-@pytest.fixture(scope="session")
-def model(region, provider):
-    """A trained model; only to be read."""
-    path = region.folder / "model.keras"
-    given = {"UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "ITERATIONS": 5}
+MIXTURE, NETWORK = "automatic ensemble", "indicator-matrix CNN"
+
+
+def trained(region, method):
+    path = region.folder / f"{method}.keras"
+    given = {"UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "METHOD": method, "ITERATIONS": 5}
     run("trainmodel", {**given, "OUTPUT": str(path)})
     return path
+
+
+@pytest.fixture(scope="session", params=[MIXTURE, NETWORK])
+def model(region, provider, request):
+    """A trained model; only to be read."""
+    return trained(region, request.param)
+
+
+@pytest.fixture(scope="session")
+def network(region, provider):
+    """A trained model of paper [1]; only to be read."""
+    return trained(region, NETWORK)
 
 
 def says(sentence, *words):
@@ -208,7 +221,8 @@ def test_all_totals_zero(region, refused):
 
 
 def test_too_few_units(region, refused):
-    given = {"UNITS": memory_layer(region.unit_rows[:5]), "POPULATION": "people", "FACTORS": region.factors}
+    units = memory_layer(region.unit_rows[:5])
+    given = {"UNITS": units, "POPULATION": "people", "FACTORS": region.factors, "METHOD": NETWORK}
     for tool in ("trainmodel", "spatializepopulation"):
         says(refused(tool, given), "UNITS", "5 unit(s)", "at least 6", "finer level")
 
@@ -335,7 +349,16 @@ def test_a_band_that_is_not_there(region, refused):
 def test_too_many_factors_for_the_matrix(region, refused, tmp_path):
     many = write_raster(tmp_path / "many.tif", np.repeat(region.factor_values, 5, axis=0)[:17])
     for tool in ("trainmodel", "spatializepopulation"):
-        says(refused(tool, train(region, many)), "FACTORS", "17 bands", "16")
+        says(refused(tool, train(region, many, METHOD=NETWORK)), "FACTORS", "17 bands", "16")
+
+
+def test_many_factors_for_few_units_are_no_trouble_for_the_default(region, tmp_path):
+    many = write_raster(tmp_path / "many.tif", np.repeat(region.factor_values, 5, axis=0)[:17])
+    feedback = Feedback()
+    units = memory_layer(region.unit_rows[:5])
+    run("spatializepopulation", {**train(region, many), "UNITS": units, "OUTPUT": str(tmp_path / "o.tif")}, feedback)
+    assert np.nansum(read_raster(tmp_path / "o.tif")) == pytest.approx(sum(r[2] for r in region.unit_rows[:5]), rel=1e-6)
+    assert any("5 unit(s) are too few to compare models on" in text for text in feedback.warnings)
 
 
 def test_names_that_do_not_fit(region, refused):
@@ -365,6 +388,7 @@ def test_a_true_grid_elsewhere(region, refused, tmp_path):
         ("ENSEMBLE", 51),
         ("SEED", -1),
         ("ITERATIONS", "many"),
+        ("LEARNING_RATE", "1e"),
     ],
 )
 def test_a_number_out_of_range(region, refused, name, value):
@@ -373,7 +397,7 @@ def test_a_number_out_of_range(region, refused, name, value):
 
 @pytest.mark.parametrize("method", ["magic", 7, "-1", 0.5])
 def test_an_unknown_method(region, refused, method):
-    says(refused("trainmodel", train(region, region.factors, METHOD=method)), "METHOD", str(method), "indicator-matrix CNN")
+    says(refused("trainmodel", train(region, region.factors, METHOD=method)), "METHOD", str(method), MIXTURE, NETWORK)
 
 
 @pytest.mark.parametrize("size", [0, -5, 1e7])
@@ -476,7 +500,7 @@ def test_a_newer_model(region, refused, model, tmp_path):
         {"statgrid.json": "[]"},
         {"statgrid.json": "{"},
         {"statgrid.json": '{"format": 1}'},
-        {"model.weights.h5": b"nothing of the kind"},
+        {"model.weights.h5": b"nothing of the kind", "bank_centre.npy": b"nothing of the kind"},
     ],
 )
 def test_a_hostile_model(region, refused, model, tmp_path, entry):
@@ -484,10 +508,10 @@ def test_a_hostile_model(region, refused, model, tmp_path, entry):
     says(refused("predictgrid", predict(region, hostile)), "MODEL", "hostile.keras", "Choose")
 
 
-def test_code_in_a_model_is_never_run(region, model, tmp_path):
+def test_code_in_a_model_is_never_run(region, network, tmp_path):
     config = {"class_name": "Lambda", "config": {"function": "__import__('os').abort()"}, "module": "os"}
-    hostile = rewritten(model, tmp_path / "hostile.keras", {"config.json": json.dumps(config)})
-    for k, file in enumerate((model, hostile)):
+    hostile = rewritten(network, tmp_path / "hostile.keras", {"config.json": json.dumps(config)})
+    for k, file in enumerate((network, hostile)):
         run("predictgrid", {**predict(region, file), "OUTPUT": str(tmp_path / f"{k}.tif")})
     assert read_raster(tmp_path / "0.tif") == pytest.approx(read_raster(tmp_path / "1.tif"), nan_ok=True)
 
@@ -525,12 +549,12 @@ RASTER_TOOLS = [
 
 
 @pytest.fixture
-def complete(region, model, tmp_path):
+def complete(region, network, tmp_path):
     """Inputs that suit every tool at once."""
     points = write_units(tmp_path / "points.gpkg", [("Point(4001000 2999000)", "A", 1.0)])
     return {
         "UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "INPUT": region.truth, "GRID": region.mask,
-        "RASTERS": [region.mask], "DEM": region.mask, "MODEL": str(model), "TARGET_CRS": "EPSG:3035", "ITERATIONS": 2,
+        "RASTERS": [region.mask], "DEM": region.mask, "MODEL": str(network), "TARGET_CRS": "EPSG:3035", "ITERATIONS": 2,
         "REFERENCE": region.townships, "LANDUSE": region.mask, "NIGHTLIGHTS": region.truth, "URBAN_CODES": "1",
         "POINTS": points,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from qgis.core import QgsProcessingParameterDefinition
 ROOT = Path(__file__).resolve().parent.parent.parent
 MEASURES = ["R2", "PEARSON_R2", "RMSE", "RELATIVE_RMSE", "MAE", "MAPE", "RTAE", "BIAS", "WITHIN_20_PERCENT", "COUNT"]
 TRAINING = ["VALIDATION_SHARE", "ITERATIONS", "LEARNING_RATE", "ENSEMBLE", "SEED"]
-CHAIN_FILES = ["OUTPUT", "OUTPUT_RAW", "OUTPUT_MODEL", "REPORT"]
+CHAIN_FILES = ["OUTPUT", "OUTPUT_RAW", "UNCERTAINTY", "OUTPUT_MODEL", "REPORT"]
 RAW = ["DEM", "LANDUSE", "PRESET", "NIGHTLIGHTS", "POINTS", "RIVERS", "ROADS"]
 DATA = ["UNITS", "POPULATION", "FACTORS", "MASK"]
 ZONES = ["ZONE", "ZONE_USE"]
@@ -68,8 +68,8 @@ TOOLS = {
     ),
     "predictgrid": (
         "population",
-        ["MODEL", "FACTORS", "MASK", "UNITS", "ZONE", "OUTPUT"],
-        ["OUTPUT", "CLIPPED_SHARE"],
+        ["MODEL", "FACTORS", "MASK", "UNITS", "ZONE", "OUTPUT", "UNCERTAINTY", "OUT_OF_RANGE"],
+        ["OUTPUT", "UNCERTAINTY", "OUT_OF_RANGE", "CLIPPED_SHARE"],
     ),
     "adjusttototals": (
         "population",
@@ -133,8 +133,8 @@ def test_advanced_parameters(tool):
 
 def test_defaults(tool):
     wanted = {
-        "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:6933", "RESAMPLING": "average", "METHOD": "indicator-matrix CNN",
-        "VALIDATION_SHARE": 0.3, "ITERATIONS": 5000, "LEARNING_RATE": 0.01, "ENSEMBLE": 1, "SEED": 42,
+        "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:6933", "RESAMPLING": "average", "METHOD": "automatic ensemble",
+        "VALIDATION_SHARE": 0.3, "ITERATIONS": None, "LEARNING_RATE": None, "ENSEMBLE": None, "SEED": 42,
         "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "REFERENCE_BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0,
         "RADIUS": 0,
         "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic", "ZONES": 0, "MIN_UNITS": 15, "ZONE_USE": "one-hot columns",

@@ -69,10 +69,11 @@ def test_all_grids_of_the_chain_in_one_group(region, project, tmp_path):
     assert len(project.layerTreeRoot().findGroups()) == 1
 
 
-def test_density(region, project, tmp_path):
+@pytest.mark.parametrize("method", ["automatic ensemble", "indicator-matrix CNN"])
+def test_density(region, project, tmp_path, method):
     model = str(tmp_path / "model.keras")
     given = {"UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "ITERATIONS": 5}
-    run("trainmodel", {**given, "OUTPUT": model})
+    run("trainmodel", {**given, "METHOD": method, "OUTPUT": model})
     run_and_load("predictgrid", {"MODEL": model, "FACTORS": region.factors, "OUTPUT": str(tmp_path / "density.tif")})
     (layer,) = project.mapLayers().values()
     assert layer.name() == "Population density (persons/km²)"

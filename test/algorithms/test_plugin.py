@@ -131,7 +131,8 @@ for tool, given in {runs!r}:
 """
 
 
-def test_run_after_run_on_one_pool_thread(region, tmp_path):
+@pytest.mark.parametrize("method", ["automatic ensemble", "indicator-matrix CNN"])
+def test_run_after_run_on_one_pool_thread(region, tmp_path, method):
     """As in the toolbox: each run is another task, and QGIS gives the same thread another Python state each time."""
     data = {"UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "ITERATIONS": 5}
     model, report = str(tmp_path / "m.keras"), str(tmp_path / "r.html")
@@ -139,7 +140,7 @@ def test_run_after_run_on_one_pool_thread(region, tmp_path):
     runs = [
         grid,
         grid,
-        ("trainmodel", {**data, "OUTPUT": model, "REPORT": report}),
+        ("trainmodel", {**data, "METHOD": method, "OUTPUT": model, "REPORT": report}),
         ("predictgrid", {"MODEL": model, "FACTORS": region.factors, "OUTPUT": str(tmp_path / "d.tif")}),
         grid,
     ]

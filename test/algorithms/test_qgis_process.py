@@ -7,6 +7,7 @@ from qgis.core import Qgis
 from statgrid_test_process import QgisProcess, executable
 from statgrid_test_region import left_behind
 
+METHODS = ("automatic ensemble", "multi-scale context CNN", "indicator-matrix CNN", "random forest", "linear regression")
 TOOLS = (
     "creategrid alignfactors landusefractions stackfactors unitfactors trainmodel predictgrid adjusttototals assessaccuracy "
     "spatializepopulation"
@@ -27,7 +28,7 @@ def test_help_reads_well(qgis_process):
     done = qgis_process("help", "statgrid:trainmodel")
     assert done.returncode == 0
     text = done.stdout
-    for words in ("Trains a model of population density", "published total", "indicator-matrix CNN", "R2_VALIDATION"):
+    for words in ("Trains a model of population density", "published total", *METHODS, "R2_VALIDATION"):
         assert words in text
     arguments = text[text.index("Arguments") : text.index("Outputs")]
     for name in ("UNITS", "POPULATION", "FACTORS", "MASK", "METHOD", "ITERATIONS", "SEED", "OUTPUT", "REPORT"):
@@ -36,10 +37,11 @@ def test_help_reads_well(qgis_process):
     assert done.noise_free == []
 
 
-def test_the_whole_chain_with_json(qgis_process, region, tmp_path):
+@pytest.mark.parametrize("method", [0, "indicator-matrix CNN"])
+def test_the_whole_chain_with_json(qgis_process, region, tmp_path, method):
     files = {"OUTPUT": "people.tif", "OUTPUT_RAW": "raw.tif", "OUTPUT_MODEL": "model.keras", "REPORT": "report.html"}
     files = {name: str(tmp_path / file) for name, file in files.items()}
-    given = {"UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "MASK": region.mask, "METHOD": 0}
+    given = {"UNITS": region.units, "POPULATION": "people", "FACTORS": region.factors, "MASK": region.mask, "METHOD": method}
     check = {"REFERENCE": region.townships, "REFERENCE_FIELD": "people", "ITERATIONS": 20}
     done = qgis_process.run("spatializepopulation", json=True, **given, **check, **files)
     assert done.returncode == 0, done.stderr
@@ -78,7 +80,7 @@ def test_the_graphical_model(qgis_process, region, tmp_path):
     [
         ("adjusttototals", {"POPULATION": "name"}, "POPULATION: field 'name' holds text"),
         ("adjusttototals", {"UNITS": "/nowhere.gpkg"}, "/nowhere.gpkg"),
-        ("spatializepopulation", {"METHOD": "magic"}, "METHOD: 'magic' is unknown. Choose one of: indicator-matrix CNN."),
+        ("spatializepopulation", {"METHOD": "magic"}, f"METHOD: 'magic' is unknown. Choose one of: {', '.join(METHODS)}."),
         ("spatializepopulation", {"ITERATIONS": 0}, "ITERATIONS: '0' cannot be used"),
     ],
 )

@@ -14,12 +14,13 @@ def divided(rows):
             enumerate(rows)]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def files(region, provider, tmp_path_factory):
+@pytest.fixture(scope="module", params=["automatic ensemble", "indicator-matrix CNN"])
+def files(region, provider, tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("totals")
     units = write_units(folder / "units.gpkg", divided(region.unit_rows), FIELDS)
     townships = write_units(folder / "townships.gpkg", divided(region.township_rows), FIELDS)
     given = {"UNITS": units, "POPULATION": ["women", "men"], "FACTORS": region.factors, "MASK": region.mask, "ITERATIONS": 20}
+    given["METHOD"] = request.param
     check = {"REFERENCE": townships, "REFERENCE_FIELD": "women"}
     outputs = {"OUTPUT": str(folder / "people.tif"), "OUTPUT_RAW": str(folder / "raw.tif"), "REPORT": str(folder / "report.html")}
     return run("spatializepopulation", {**given, **check, **outputs}), townships, units

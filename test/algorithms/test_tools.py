@@ -1,6 +1,7 @@
 """The tools as users meet them: with files, project layers, selections, filters and unsaved layers."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ from statgrid_test_region import (
     write_units,
 )
 
-METHOD = "indicator-matrix CNN"
+METHOD, NETWORK = "automatic ensemble", "indicator-matrix CNN"
+METHODS = (METHOD, "multi-scale context CNN", NETWORK, "linear regression")
 
 
 @pytest.fixture(autouse=True)
@@ -242,7 +244,7 @@ def test_a_table_as_an_unsaved_layer(region):
 # --- population ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [METHOD, 0, "0"])
+@pytest.mark.parametrize("method", [*METHODS, 0, "2"])
 def test_train_and_predict(region, tmp_path, method):
     given = {**as_layers(region), "POPULATION": "people", "METHOD": method, "ITERATIONS": 20}
     outputs = {"OUTPUT": str(tmp_path / "model.keras"), "REPORT": str(tmp_path / "report.html")}
@@ -250,6 +252,9 @@ def test_train_and_predict(region, tmp_path, method):
     assert set(trained) == {*outputs, "R2_TRAINING", "R2_VALIDATION", "LOSS", "ITERATIONS_RUN"}
     assert trained["ITERATIONS_RUN"] == 20
     assert trained["LOSS"] > 0
+    name = method if method in METHODS else METHODS[int(method)]
+    with zipfile.ZipFile(outputs["OUTPUT"]) as archive:
+        assert json.loads(archive.read("statgrid.json"))["method"] == name
     assert "<html" in Path(outputs["REPORT"]).read_text(encoding="utf-8")
     given = {"MODEL": outputs["OUTPUT"], "FACTORS": region.factors, "MASK": region.mask}
     predicted = plain_numbers(run("predictgrid", {**given, "OUTPUT": str(tmp_path / "density.tif")}))
@@ -261,15 +266,29 @@ def test_train_and_predict(region, tmp_path, method):
 
 
 def test_all_units_for_training_leave_the_validation_undefined(region, tmp_path):
-    given = {**as_files(region), "POPULATION": "people", "ITERATIONS": 5, "VALIDATION_SHARE": 0}
+    given = {**as_files(region), "POPULATION": "people", "METHOD": NETWORK, "ITERATIONS": 5, "VALIDATION_SHARE": 0}
     results = plain_numbers(run("trainmodel", {**given, "OUTPUT": str(tmp_path / "model.keras")}))
     assert results["R2_VALIDATION"] is None
     assert isinstance(results["R2_TRAINING"], float)
     assert "REPORT" not in results or not results["REPORT"]
 
 
-def test_the_same_seed_gives_the_same_bytes(region, tmp_path):
-    given = {**as_files(region), "POPULATION": "people", "ITERATIONS": 5, "SEED": 3}
+@pytest.mark.parametrize(
+    ("more", "iterations", "ensemble"),
+    [({}, 100, 3), ({"ITERATIONS": "", "ENSEMBLE": None}, 100, 3), ({"ITERATIONS": 7, "ENSEMBLE": 2}, 7, 2)],
+)
+def test_what_is_left_empty_is_the_method_s_own(region, tmp_path, more, iterations, ensemble):
+    model = str(tmp_path / "model.keras")
+    results = run("trainmodel", {**as_files(region), "POPULATION": "people", **more, "OUTPUT": model})
+    assert results["ITERATIONS_RUN"] == iterations
+    with zipfile.ZipFile(model) as archive:
+        card = json.loads(archive.read("statgrid.json"))
+    assert (card["method"], card["ensemble"], card["settings"]["learning_rate"]) == (METHOD, ensemble, 0.01)
+
+
+@pytest.mark.parametrize("method", [METHOD, NETWORK])
+def test_the_same_seed_gives_the_same_bytes(region, tmp_path, method):
+    given = {**as_files(region), "POPULATION": "people", "METHOD": method, "ITERATIONS": 5, "SEED": 3}
     files = [tmp_path / f"{k}.keras" for k in range(2)]
     for file in files:
         run("trainmodel", {**given, "OUTPUT": str(file)})
@@ -340,14 +359,15 @@ def test_assess_accuracy_says_when_it_proves_nothing(region, tmp_path):
     assert any("by construction" in text for text in feedback.warnings)
 
 
-def test_spatialize_population(region, tmp_path):
+@pytest.mark.parametrize("method", [METHOD, NETWORK])
+def test_spatialize_population(region, tmp_path, method):
     outputs = {
         "OUTPUT": str(tmp_path / "people.tif"),
         "OUTPUT_RAW": str(tmp_path / "raw.tif"),
         "OUTPUT_MODEL": str(tmp_path / "model.keras"),
         "REPORT": str(tmp_path / "report.html"),
     }
-    given = {**as_layers(region), "POPULATION": "people", "ITERATIONS": 20, "WHOLE_PERSONS": True}
+    given = {**as_layers(region), "POPULATION": "people", "METHOD": method, "ITERATIONS": 20, "WHOLE_PERSONS": True}
     reference = {"REFERENCE": added(QgsVectorLayer(region.townships, "townships")), "REFERENCE_FIELD": "people"}
     feedback = Feedback()
     results = plain_numbers(run("spatializepopulation", {**given, **reference, **outputs}, feedback))
@@ -361,13 +381,17 @@ def test_spatialize_population(region, tmp_path):
     report = Path(outputs["REPORT"]).read_text(encoding="utf-8")
     assert "people.tif" in report
     assert ".part" not in report
-    metadata = gdal.Open(outputs["OUTPUT"]).GetMetadata()
-    assert metadata["STATGRID_METHOD"] == METHOD
+    dataset = gdal.Open(outputs["OUTPUT"])
+    assert dataset.GetGeoTransform() == gdal.Open(region.factors).GetGeoTransform()
+    assert f'"EPSG","{EPSG}"' in dataset.GetProjection()
+    metadata = dataset.GetMetadata()
+    assert metadata["STATGRID_METHOD"] == method
     assert metadata["STATGRID_SEED"] == "42"
 
 
-def test_spatialize_population_unadjusted_and_unchecked(region, tmp_path):
-    given = {**as_files(region), "POPULATION": "people", "ITERATIONS": 5, "ADJUST": False}
+@pytest.mark.parametrize("method", [METHOD, NETWORK])
+def test_spatialize_population_unadjusted_and_unchecked(region, tmp_path, method):
+    given = {**as_files(region), "POPULATION": "people", "METHOD": method, "ITERATIONS": 5, "ADJUST": False}
     results = plain_numbers(run("spatializepopulation", {**given, "OUTPUT": str(tmp_path / "people.tif")}))
     assert results["MAX_RELATIVE_ERROR"] is None
     assert results["R2"] is None

@@ -157,7 +157,8 @@ def test_an_entry_that_claims_a_giant_size_is_refused_unread(forge, monkeypatch,
     monkeypatch.setattr(model_file, "_MAX_CARD", 10_000)
     monkeypatch.setattr(model_file, "_MAX_WEIGHTS", 300_000)
     path = forge({entry: bytes(1_000_000)}, zipfile.ZIP_DEFLATED)
-    monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, name: pytest.fail("read") if name == entry else b"{}")
+    read = zipfile.ZipFile.read
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, name: pytest.fail("read") if name == entry else read(self, name))
     refused(path, f"'{entry}' is far larger")
 
 
@@ -180,7 +181,13 @@ def test_what_is_no_card_is_refused(forge, content):
 
 
 def test_a_newer_format_says_update(forge_card):
-    refused(forge_card(format=3), "newer StatGrid .card format 3, this one reads up to 2.; update the plugin")
+    refused(forge_card(format=4), "newer StatGrid .card format 4, this one reads up to 3.; update the plugin")
+
+
+def test_a_card_of_a_mixture_does_not_fit_a_network(forge_card):
+    many = {"factors": ["a"] * 17, "factor_units": [""] * 17, "low": [0] * 17, "high": [1] * 17}
+    refused(forge_card(format=3), "its card does not fit its method")
+    refused(forge_card(format=3, **many), "its card does not fit its method")
 
 
 def test_an_unknown_method_is_named(forge_card):

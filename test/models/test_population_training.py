@@ -4,7 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from statgrid.models.population_training import PopulationInputs, prepare, train_population_model, warn_of_clipping
+from statgrid.models import automatic, mixture_file, mixture_training, registry
+from statgrid.models import indicator_matrix_cnn as cnn
+from statgrid.models.population_inputs import PopulationInputs, prepare
+from statgrid.models.population_training import train_population_model
+from statgrid.models.prediction import warn_of_clipping
 from statgrid.models.training import TrainingSettings, split
 from statgrid.spatial.errors import Cancelled, InputError, ModelFileError
 from statgrid.spatial.progress import Silent
@@ -12,6 +16,7 @@ from statgrid.spatial.progress import Silent
 SIDE = 4  # units a side, each of 2 × 2 cells
 SEED, SHARE = 3, 0.3
 QUICK = TrainingSettings(iterations=60, seed=SEED, validation_share=SHARE)
+METHODS = pytest.mark.parametrize("method", [automatic.NAME, cnn.NAME])
 HELD_OUT = np.flatnonzero(split(SIDE * SIDE, SHARE, SEED))
 
 
@@ -34,11 +39,15 @@ def prepared(world, shapes=None, bands=None, progress=None, names=("light", "roa
     return prepare(inputs, progress or Silent())
 
 
-def train(world, settings=QUICK, progress=None, **options):
-    return train_population_model(prepared(world, **options), settings, progress or Silent())
+def train(world, settings=QUICK, progress=None, method=cnn.NAME, **options):
+    return train_population_model(prepared(world, **options), settings, progress or Silent(), method)
 
 
 def same_model(one, other):
+    if one.card.method != cnn.NAME:
+        (values, arrays), (others, other_arrays) = (mixture_file.take_apart(model.mixture) for model in (one, other))
+        same = str(values) == str(others) and one.card.as_dict() == other.card.as_dict()
+        return same and all(np.array_equal(array, other_arrays[name], equal_nan=True) for name, array in arrays.items())
     weights = zip(one.network.get_weights(), other.network.get_weights())
     names = ("low", "high", "target_low", "target_high", "factors")
     return all((a == b).all() for a, b in weights) and all(getattr(one.card, n) == getattr(other.card, n) for n in names)
@@ -68,19 +77,21 @@ def test_an_unknown_method_is_refused(world):
         train_population_model(prepared(world), QUICK, Silent(), "magic")
 
 
-def test_units_without_data_are_left_out_by_name(world):
+@METHODS
+def test_units_without_data_are_left_out_by_name(world, method):
     bands, progress = factors(), Silent()
     bands[1, :2, :2] = np.nan
-    result = train(world, bands=bands, progress=progress)
+    result = train(world, bands=bands, progress=progress, method=method)
     assert 0 not in result.units
     assert "1 unit(s) without habitable land or without factor data were left out of training: 'unit 0'" in progress.warnings[0]
 
 
-def test_cancel_ends_the_training(world):
+@METHODS
+def test_cancel_ends_the_training(world, method):
     ready, progress = prepared(world), Silent()
     progress.cancelled = True
     with pytest.raises(Cancelled):
-        train_population_model(ready, QUICK, progress)
+        train_population_model(ready, QUICK, progress, method)
 
 
 # Held-out units
@@ -126,11 +137,62 @@ def test_true_density_is_persons_per_km2(trained):
     np.testing.assert_allclose(trained.true, [25.0 * (k % 5 + 1) for k in range(16)], rtol=1e-6)
 
 
-def test_same_seed_same_model_and_another_seed_another(world, world_in, trained, tmp_path):
-    assert same_model(trained.model, train(world).model)
+@METHODS
+def test_same_seed_same_model_and_another_seed_another(world, world_in, tmp_path, method):
+    first = train(world, method=method)
+    assert same_model(first.model, train(world, method=method).model)
     (tmp_path / "other").mkdir()
-    other = train(world_in(tmp_path / "other"), replace(QUICK, seed=4))
-    assert not same_model(trained.model, other.model)
+    other = train(world_in(tmp_path / "other"), replace(QUICK, seed=4), method=method)
+    assert not same_model(first.model, other.model)
+
+
+@pytest.fixture(scope="module")
+def mixed(world_in, tmp_path_factory):
+    """The default method as users meet it."""
+    folder = world_in(tmp_path_factory.mktemp("mixed"))
+    return train_population_model(prepared(folder), registry.METHODS[registry.DEFAULT].settings(seed=SEED), Silent())
+
+
+def test_the_default_learns_from_all_units_and_is_judged_by_merged_ones(mixed):
+    assert not mixed.held_out.any()
+    assert (mixed.model.card.training_units, mixed.model.card.validation_units) == (16, 0)
+    assert mixed.contest.groups == 4
+    assert mixed.validation_accuracy == {"r2": mixed.contest.mixture[0], "rtae": mixed.contest.mixture[1]}
+    assert mixed.sentence().endswith(f"by coarse-to-fine validation {mixed.contest.mixture[0]:.3f}.")
+    np.testing.assert_allclose(mixed.true, [25.0 * (k % 5 + 1) for k in range(16)], rtol=1e-6)
+
+
+def test_the_default_s_card_holds_limits_of_all_cells_and_its_own_settings(mixed):
+    card, bands = mixed.model.card, factors()
+    np.testing.assert_allclose(card.low, bands.min(axis=(1, 2)))
+    np.testing.assert_allclose(card.high, bands.max(axis=(1, 2)))
+    assert (card.method, card.format, card.ensemble) == (automatic.NAME, 3, 3)
+    assert (card.settings["iterations"], card.settings["seeds_used"]) == (100, [SEED]) == (mixed.iterations, [mixed.seed])
+    assert card.factors == ["light", "road", "dem"]
+
+
+def test_the_default_takes_more_factors_than_sixteen_and_fewer_units_than_six(world):
+    progress = Silent()
+    result = train(world, replace(QUICK, iterations=5), progress, automatic.NAME, bands=factors(17), names=(), shapes=units(2))
+    assert len(result.model.card.factors) == 17
+    assert result.contest.groups == 0
+    assert result.sentence().endswith("no unit was held out.")
+    assert any("4 unit(s) are too few to compare models on" in text for text in progress.warnings)
+
+
+def test_more_factors_than_any_model_takes_are_counted(world, monkeypatch):
+    monkeypatch.setattr(mixture_training, "MAX_FACTORS", 2)
+    with pytest.raises(InputError, match=r"FACTORS has 3 bands and ZONE 0 zones; a model takes at most 2.*Stack factors"):
+        train(world, method=automatic.NAME)
+
+
+@pytest.mark.parametrize(
+    ("method", "parts"), [("multi-scale context CNN", {"CNN"}), ("linear regression", {"linear regression"})]
+)
+def test_each_part_of_the_ensemble_can_be_had_alone(world, method, parts):
+    result = train(world, replace(QUICK, iterations=5), method=method)
+    assert {term.name.split(" on the ")[0].split(" with ")[0] for term in result.model.mixture.terms} == parts
+    assert result.model.card.method == method
 
 
 def test_an_ensemble_trains_different_members_even_from_the_last_seed(world):

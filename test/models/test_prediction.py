@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statgrid.models import indicator_matrix_cnn as cnn
 from statgrid.models.population_model import ModelCard, PopulationModel
-from statgrid.models.prediction import GridPredictor, predict_grid, write_counts
+from statgrid.models.prediction import GridPredictor, PredictionFiles, predict_grid, write_counts
 from statgrid.spatial.coverage import UnitCoverage
 from statgrid.spatial.errors import Cancelled, InputError
 from statgrid.spatial.factors import Mask
@@ -28,7 +28,9 @@ def model():
 def predict(world, model, bands=BANDS, names=NAMES, mask=None, progress=None, name="density.tif"):
     factors = Raster(world.raster("factors", bands, names=names), "FACTORS")
     mask = Mask(None if mask is None else world.raster("mask", mask), factors.grid)
-    shares = predict_grid(GridPredictor(model, factors, mask), world.path(name), progress or Silent(), {"STATGRID_SEED": "1"})
+    shares = predict_grid(
+        GridPredictor(model, factors, mask), PredictionFiles(world.path(name)), progress or Silent(), {"STATGRID_SEED": "1"}
+    )
     raster = Raster(world.path(name))
     return raster.read(next(raster.grid.blocks()))[0], shares
 
@@ -57,7 +59,9 @@ def test_tiled_equals_untiled(world, model, monkeypatch, size):
     walk = Grid.blocks
     monkeypatch.setattr(Grid, "blocks", lambda self, _=0: walk(self, size))
     factors = Raster(world.path("factors.tif"), "FACTORS")
-    tiled = predict_grid(GridPredictor(model, factors, Mask(None, factors.grid)), world.path("tiled.tif"), Silent())
+    tiled = predict_grid(
+        GridPredictor(model, factors, Mask(None, factors.grid)), PredictionFiles(world.path("tiled.tif")), Silent()
+    )
     monkeypatch.undo()
     raster = Raster(world.path("tiled.tif"))
     np.testing.assert_allclose(raster.read(next(raster.grid.blocks()))[0], whole, rtol=1e-5, atol=1e-3)

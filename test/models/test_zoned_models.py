@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from statgrid.models import automatic, model_file, registry
 from statgrid.models import indicator_matrix_cnn as cnn
-from statgrid.models import model_file
 from statgrid.models.model_file import load_card, load_model, save_model
+from statgrid.models.population_inputs import PopulationInputs, prepare
 from statgrid.models.population_model import FORMAT_WITHOUT_ZONES
-from statgrid.models.population_training import PopulationInputs, prepare, train_population_model
-from statgrid.models.prediction import GridPredictor, predict_grid
+from statgrid.models.population_training import train_population_model
+from statgrid.models.prediction import GridPredictor, PredictionFiles, predict_grid
 from statgrid.models.training import TrainingSettings
 from statgrid.models.zone_use import ONE_HOT, PER_ZONE, require_fitting
 from statgrid.spatial.errors import InputError, ModelFileError
@@ -51,7 +52,7 @@ def prepared(world, shapes=None, bands=None, zone="zone", progress=None, name="u
 
 
 def train(world, zone_use, settings=QUICK, progress=None, **options):
-    return train_population_model(prepared(world, **options), settings, progress or Silent(), zone_use=zone_use)
+    return train_population_model(prepared(world, **options), settings, progress or Silent(), cnn.NAME, zone_use)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def trained(world_in, tmp_path_factory):
     for number, zone_use in enumerate((ONE_HOT, PER_ZONE)):
         ready = prepared(world_in(tmp_path_factory.mktemp(f"trained-{number}")))
         settings = replace(QUICK, ensemble=2)
-        found[zone_use] = ready, train_population_model(ready, settings, Silent(), zone_use=zone_use)
+        found[zone_use] = ready, train_population_model(ready, settings, Silent(), cnn.NAME, zone_use)
     return found
 
 
@@ -165,7 +166,7 @@ def test_held_out_units_do_not_reach_the_model(world, trained, zone_use):
 
 def cells(world, ready, model, name, progress=None):
     predictor = GridPredictor(model, ready.factors, ready.mask, ZoneShares(ready.units, ready.zones, ready.factors.grid))
-    shares = predict_grid(predictor, world.path(name), progress or Silent())
+    shares = predict_grid(predictor, PredictionFiles(world.path(name)), progress or Silent())
     raster = Raster(world.path(name))
     return raster.read(next(raster.grid.blocks()))[0].astype(float), shares
 
@@ -198,7 +199,7 @@ def test_tiled_equals_untiled(world, trained, monkeypatch, zone_use, size):
     walk = Grid.blocks
     monkeypatch.setattr(Grid, "blocks", lambda self, _=0: walk(self, size))
     predictor = GridPredictor(result.model, ready.factors, ready.mask, ZoneShares(ready.units, ready.zones, ready.factors.grid))
-    tiled_clipped = predict_grid(predictor, world.path("tiled.tif"), Silent())
+    tiled_clipped = predict_grid(predictor, PredictionFiles(world.path("tiled.tif")), Silent())
     monkeypatch.undo()
     tiled = Raster(world.path("tiled.tif"))
     np.testing.assert_allclose(tiled.read(next(tiled.grid.blocks()))[0], whole, rtol=1e-5, atol=1e-3)
@@ -219,11 +220,11 @@ def test_clipping_is_counted_against_the_limits_of_the_cell_s_own_zone(world, tr
 def test_zones_given_to_a_model_without_zones_change_nothing(world):
     ready = prepared(world, zone="")
     zoned = prepared(world, name="zoned")
-    result = train_population_model(ready, QUICK, Silent())
+    result = train_population_model(ready, QUICK, Silent(), cnn.NAME)
     factors_, mask = ready.factors, Mask(None, ready.factors.grid)
-    predict_grid(GridPredictor(result.model, factors_, mask), world.path("a.tif"), Silent())
+    predict_grid(GridPredictor(result.model, factors_, mask), PredictionFiles(world.path("a.tif")), Silent())
     shares = ZoneShares(zoned.units, zoned.zones, factors_.grid)
-    predict_grid(GridPredictor(result.model, factors_, mask, shares), world.path("b.tif"), Silent())
+    predict_grid(GridPredictor(result.model, factors_, mask, shares), PredictionFiles(world.path("b.tif")), Silent())
     a, b = (Raster(world.path(name)).read(next(factors_.grid.blocks())) for name in ("a.tif", "b.tif"))
     np.testing.assert_array_equal(a, b)
 
@@ -324,5 +325,91 @@ def test_a_single_zone_is_left_out_and_told(world):
     ready = prepared(world, shapes=units([7] * ROWS * COLS), progress=progress)
     assert ready.zones is None
     assert any("one zone only ('7')" in text for text in progress.warnings)
-    result = train_population_model(ready, QUICK, Silent(), zone_use=PER_ZONE)
+    result = train_population_model(ready, QUICK, Silent(), cnn.NAME, PER_ZONE)
     assert (result.model.card.zones, result.model.card.zone_use) == ([], "")
+
+
+# Mixtures: the share of each zone is a factor like any other
+
+
+@pytest.fixture(scope="module")
+def mixed(world_in, tmp_path_factory):
+    """The default method with zones: what was prepared, and the result."""
+    ready = prepared(world_in(tmp_path_factory.mktemp("mixed")))
+    return ready, train_population_model(ready, registry.METHODS[automatic.NAME].settings(seed=3), Silent())
+
+
+def test_one_model_per_zone_is_refused_for_a_mixture(world):
+    with pytest.raises(InputError, match=r"ZONE_USE: 'one model per zone' is possible with METHOD 'indicator-matrix CNN' only"):
+        train_population_model(prepared(world), QUICK, Silent(), automatic.NAME, PER_ZONE)
+
+
+def test_a_mixture_with_zones_wants_zones(mixed):
+    ready, result = mixed
+    with pytest.raises(InputError, match=r"MODEL was trained with zones \('1', '2'\).*give UNITS and their ZONE"):
+        GridPredictor(result.model, ready.factors, ready.mask)
+
+
+def test_zone_columns_enter_the_mixture(world, mixed):
+    """The same factors mean ten times the people in zone 2: only a model that knows the zone can tell."""
+    ready, result = mixed
+    card = result.model.card
+    assert (card.zones, card.zone_use, card.factors) == (["1", "2"], ONE_HOT, ["light", "road"])
+    assert result.model.mixture.bank.own == 4
+    west, _ = cells(world, ready, result.model, "density.tif")
+    assert west[:, 6:].mean() > 4 * west[:, :6].mean()
+    plain = train_population_model(prepared(world, zone="", name="plain"), QUICK, Silent())
+    assert result.contest.mixture[0] > 0.8 > 0.5 > plain.contest.mixture[0]
+
+
+def test_a_mixture_finds_its_factors_and_zones_in_any_order(world, mixed):
+    ready, result = mixed
+    expected, _ = cells(world, ready, result.model, "as_trained.tif")
+    turned = np.concatenate([factors()[1:], factors()[:1] + 5, factors()[:1]])
+    inputs = PopulationInputs(
+        world.layer("units", units()[::-1], fields=("population", "zone")),
+        "population",
+        world.raster("turned", turned, names=["road", "spare", "light"]),
+        zone="zone",
+    )
+    found, _ = cells(world, prepare(inputs, Silent()), result.model, "turned.tif")
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_mixture_in_many_blocks_is_that_in_one(world, mixed, monkeypatch, size):
+    _, result = mixed
+    shapes = [("west", (1, 1), (0.4, 0.3, 6.25, 6.7)), ("east", (1, 2), (6.25, 0.3, 11.5, 6.7))]
+    ready = prepared(world, shapes=shapes)
+    whole, clipped = cells(world, ready, result.model, "whole.tif")
+    assert np.isnan(whole[7]).all()
+    assert np.isfinite(whole[:7]).all()
+    walk = Grid.blocks
+    monkeypatch.setattr(Grid, "blocks", lambda self, _=0: walk(self, size))
+    predictor = GridPredictor(result.model, ready.factors, ready.mask, ZoneShares(ready.units, ready.zones, ready.factors.grid))
+    tiled_clipped = predict_grid(predictor, PredictionFiles(world.path("tiled.tif")), Silent())
+    monkeypatch.undo()
+    tiled = Raster(world.path("tiled.tif"))
+    np.testing.assert_allclose(tiled.read(next(tiled.grid.blocks()))[0], whole, rtol=1e-5)
+    np.testing.assert_array_equal(tiled_clipped, clipped)
+
+
+def test_a_mixture_of_more_zones_than_networks_could_have_comes_back_from_its_file(world, tmp_path):
+    zones = [k if k < 20 else 20 + k for k in range(ROWS * COLS)]
+    names = [f"Province {zone}" for zone in zones] + [f"Island {k}" for k in range(12)]
+    shapes = [(name, (total, zone), box) for (name, (total, _), box), zone in zip(units(), zones)]
+    small = [(names[24 + k], (50.0, 100 + k), (k, 8, k + 1, 9)) for k in range(12)]
+    bands = np.concatenate([factors(), factors()[:, :1]], axis=1)
+    ready = prepared(world, shapes=shapes + small, bands=bands)
+    model = train_population_model(ready, replace(QUICK, iterations=5), Silent()).model
+    assert len(model.card.zones) == 36
+    save_model(model, str(tmp_path / "m.keras"))
+    assert load_model(str(tmp_path / "m.keras")).card.as_dict() == model.card.as_dict()
+
+
+def test_a_saved_mixture_with_zones_predicts_the_same(world, mixed, tmp_path):
+    ready, result = mixed
+    save_model(result.model, str(tmp_path / "m.keras"))
+    expected, _ = cells(world, ready, result.model, "a.tif")
+    found, _ = cells(world, ready, load_model(str(tmp_path / "m.keras")), "b.tif")
+    np.testing.assert_array_equal(found, expected)

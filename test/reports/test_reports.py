@@ -7,7 +7,7 @@ from statgrid.reports import accuracy_report, training_report
 from statgrid.reports.accuracy_report import AccuracyReport
 from statgrid.reports.document import Table, render
 from statgrid.reports.metrics import METRIC_DEFINITIONS, accuracy_table
-from statgrid.reports.training_report import FactorSummary, LossHistory, TrainingReport
+from statgrid.reports.training_report import Contestant, FactorSummary, LossHistory, TrainingReport
 from statgrid.reports.units_section import UnitResults, worst_units
 
 KEYS = ["r2", "pearson_r2", "rmse", "relative_rmse", "mae", "mape", "rtae", "bias", "within_20_percent", "count"]
@@ -89,6 +89,35 @@ def test_a_worse_rival_is_not_mentioned_a_better_one_is(accuracy_content):
 def test_a_negative_r2_is_called_what_it_is():
     document = training_report.build(TrainingReport("t", "m", accuracy={"Validation units": {"r2": -0.4}}))
     assert "further off than the plain mean" in " ".join(document.summary)
+
+
+CONTEST = [
+    Contestant("regression", 1.0, 0.25, 0.75),
+    Contestant("light", 0.0, math.nan, math.nan),
+    Contestant("both", 1, 0.5, 0.7),
+]
+
+
+def test_a_contest_is_what_the_model_is_judged_by():
+    accuracy = {"Training units": {"r2": 0.75}}
+    content = TrainingReport("t", "m", accuracy=accuracy, contest=CONTEST, merged_into=5)
+    document, html = training_report.build(content), render(training_report.build(content))
+    (sentence,) = document.summary[1:]
+    assert sentence.startswith(
+        "The model explains 50.0 % of the differences in persons between the units, found from 5 larger ones"
+    )
+    figures = [(figure.label, figure.value) for figure in document.key_figures]
+    assert figures == [("R², coarse-to-fine", "0.500"), ("RTAE, coarse-to-fine", "0.700"), ("R², training units", "0.750")]
+    assert "The units were merged into 5 larger ones" in html
+    assert "held out" not in html.lower().replace("held-out", "held out")
+
+
+def test_without_a_contest_nothing_is_claimed_of_places_not_seen():
+    unknown = [dataclasses.replace(each, r2=math.nan, rtae=math.nan) for each in CONTEST]
+    html = render(training_report.build(TrainingReport("t", "m", accuracy={"Training units": {"r2": 0.75}}, contest=unknown)))
+    assert "There were too few units for a contest." in html
+    assert "coarse-to-fine" not in html
+    assert "nothing is known about units it has not seen" in html
 
 
 def test_reports_of_next_to_nothing_still_render():

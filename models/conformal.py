@@ -1,0 +1,89 @@
+"""Intervals from coarse-to-fine residuals: split conformal prediction, scaled by how much the candidates disagree.
+
+    score_u = | ln(1 + P_u) − ln(1 + P̂_u) | / s_u    with    s_u = (floor + disagreement_u) / (1 + P̂_u)^fall
+
+The interval of a prediction p̂ is (1 + p̂) · exp(± q · s) − 1, with q the scores' quantile. Models trained on large units stand in
+for the one trained on the small, so the interval is meant for places smaller than the units. `fall` carries it there: how fast
+relative errors fall with the size of a place is told by the units of the rounds, small ones against large ones. It lies between
+0 (all cells err alike) and ½ (cells err apart, errors of sums cancel out).
+
+Source: Lei et al. (2018), Distribution-free predictive inference for regression, JASA 113.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVEL = 0.9
+SMALLEST_FLOOR = 0.01
+WIDEST = 7.0  # of an interval's half width in logarithms: a thousandfold says 'anything'
+USUAL_FALL, STEEPEST_FALL = 0.1, 0.2  # where units say nothing of it, and at most: the rest would be guessed far from the units
+ENOUGH_UNITS = 200  # scores, over all rounds, to believe them half
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A calibrated interval.
+
+    Attributes:
+        quantile: q above.
+        floor: Disagreement that is added to every one, so that no interval closes where the candidates agree by chance.
+        level: Share of places that the interval is to hold, 0–1.
+        fall: Power of the size with which relative errors fall.
+    """
+
+    quantile: float
+    floor: float
+    level: float = LEVEL
+    fall: float = USUAL_FALL
+
+    def bounds(self, expected: np.ndarray, disagreement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bound, persons, of `expected` persons; `disagreement` in logarithms; all of one shape."""
+        width = np.exp(np.minimum(self.quantile * _scale(expected, self.floor, disagreement, self.fall), WIDEST))
+        return np.maximum((1 + expected) / width - 1, 0), (1 + expected) * width - 1
+
+
+def disagreement(parts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted standard deviation of the candidates' logarithms, shape (n,).
+
+    Args:
+        parts: Persons that each candidate expects, shape (n, candidates).
+        weights: The candidates' weights, adding up to 1.
+    """
+    logs = np.log1p(parts)
+    mean = logs @ weights
+    return np.sqrt(np.maximum((logs - mean[:, None]) ** 2 @ weights, 0))
+
+
+def calibrate(true: np.ndarray, expected: np.ndarray, disagreements: np.ndarray, level: float = LEVEL) -> Interval:
+    """Calibrate an interval.
+
+    Args:
+        true: Persons in the units of the rounds, shape (n,).
+        expected: Persons predicted from the large units, shape (n,).
+        disagreements: Of the candidates there, shape (n,).
+        level: Share of units to hold. With fewer than 1 / (1 − level) units the widest score is taken.
+    """
+    floor = max(float(np.median(disagreements)), SMALLEST_FLOOR)
+    errors = np.abs(np.log1p(true) - np.log1p(expected))
+    fall = _fall(errors / (floor + disagreements), expected)
+    scores = np.sort(errors / _scale(expected, floor, disagreements, fall))
+    rank = min(int(np.ceil((len(scores) + 1) * level)), len(scores))
+    return Interval(float(scores[rank - 1]), floor, level, fall)
+
+
+def _scale(expected: np.ndarray, floor: float, disagreement: np.ndarray, fall: float) -> np.ndarray:
+    return (floor + disagreement) / (1 + expected) ** fall
+
+
+def _fall(scores: np.ndarray, expected: np.ndarray) -> float:
+    """How fast scores fall with the size of a place: the slope of their logarithms, drawn towards the usual one by few units."""
+    size = np.log1p(expected)
+    known = scores > 0
+    spread = float(size[known].var()) if known.any() else 0.0
+    if spread == 0:
+        return USUAL_FALL
+    logs = np.log(scores[known])
+    slope = -float(np.mean((size[known] - size[known].mean()) * (logs - logs.mean()))) / spread
+    believed = known.sum() / (known.sum() + ENOUGH_UNITS)
+    return float(np.clip(believed * slope + (1 - believed) * USUAL_FALL, 0, STEEPEST_FALL))

@@ -1,0 +1,92 @@
+"""What a population model is trained on: units, totals, factors and mask, read and checked once for all that follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from ..spatial.coverage import UnitCoverage
+from ..spatial.factors import Mask, UnitTable, unit_table
+from ..spatial.progress import Part, Progress
+from ..spatial.raster import Raster
+from ..spatial.units import Units, read_units
+from ..spatial.zones import UnitZones, read_zones
+
+
+@dataclass(frozen=True)
+class PopulationInputs:
+    """Where a run's data are.
+
+    Attributes:
+        units: Polygon file of the administrative units.
+        population: Field of their totals, persons.
+        more: Further fields of totals (age groups, census years) that share the model.
+        factors: Factor stack.
+        mask: Raster of habitable shares on the stack's grid, or None.
+        zone: Field of the units' zones; empty for none.
+    """
+
+    units: str
+    population: str
+    factors: str
+    mask: Optional[str] = None
+    zone: str = ""
+    more: Sequence[str] = ()
+
+    @property
+    def fields(self) -> list[str]:
+        """All fields of totals, `population` first."""
+        return [self.population, *self.more]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Inputs read and checked: what training, prediction and adjustment share.
+
+    Attributes:
+        units: The units in the stack's CRS.
+        factors: The stack, open.
+        mask: Habitable shares.
+        coverage: Exact shares of cells in units.
+        table: Unit means of the factors.
+        totals: Published total per unit, persons; of several fields the sum.
+        zones: Zone per unit; None without.
+    """
+
+    units: Units
+    factors: Raster
+    mask: Mask
+    coverage: UnitCoverage
+    table: UnitTable
+    totals: np.ndarray
+    zones: Optional[UnitZones] = None
+
+
+def prepare(inputs: PopulationInputs, progress: Progress) -> Prepared:
+    """Read and check the inputs, and compute coverage and unit table once.
+
+    Raises:
+        InputError: Whatever cannot be used, in a sentence.
+    """
+    factors = Raster(inputs.factors, "FACTORS")
+    mask = Mask(inputs.mask, factors.grid)
+    units = read_units(inputs.units, inputs.fields, factors.grid.crs, progress)
+    zones = read_zones(inputs.units, inputs.zone, units) if inputs.zone else None
+    if zones and len(zones.names) == 1:  # as 'Regional zones' gives for few units: no reason to stop a chain of tools
+        progress.pushWarning(f"ZONE holds one zone only ('{zones.names[0]}'), which tells no unit from another: it is left out.")
+        zones = None
+    coverage = UnitCoverage(units, factors.grid, Part(progress, 0, 60))
+    table = unit_table(factors, coverage, mask, Part(progress, 60, 100))
+    totals = np.sum([units.columns[field] for field in inputs.fields], axis=0)
+    return Prepared(units, factors, mask, coverage, table, totals, zones)
+
+
+def tell_units_left_out(prepared: Prepared, used: np.ndarray, progress: Progress) -> None:
+    """Name the units that cannot be trained on; `used`: row numbers of those that can."""
+    left_out = np.setdiff1d(np.arange(len(prepared.units)), used)
+    if left_out.size:
+        progress.pushWarning(
+            f"{left_out.size} unit(s) without habitable land or without factor data were left out of training: "
+            f"{prepared.units.listing(left_out)}."
+        )
