@@ -30,11 +30,11 @@ def shapes(inputs: int, members: int) -> list[tuple[int, int, int]]:
 
 def start(inputs: int, members: int, seed: int) -> list[np.ndarray]:
     """Glorot-uniform kernels, shape (members, from, to), and biases 0, shape (members, 1, to), one after the other."""
-    random = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     weights = []
     for kernel, bias in zip(*[iter(shapes(inputs, members))] * 2):
         limit = np.sqrt(6 / (kernel[1] + kernel[2]))
-        weights.append(random.uniform(-limit, limit, kernel).astype(np.float32))
+        weights.append(generator.uniform(-limit, limit, kernel).astype(np.float32))
         weights.append(np.zeros(bias, np.float32))
     return weights
 

@@ -40,7 +40,7 @@ def merge_units(neighbours: np.ndarray, centres: np.ndarray, groups: int, seed: 
         groups: Larger units wanted, at most n.
         seed: Another seed gives another, equally good merging.
     """
-    random = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     group = np.zeros(len(centres), int)
     waiting, number = [(np.arange(len(centres)), groups)], 0
     while waiting:
@@ -49,7 +49,7 @@ def merge_units(neighbours: np.ndarray, centres: np.ndarray, groups: int, seed: 
             group[units], number = number, number + 1
             continue
         first = parts // 2
-        order = units[np.argsort(centres[units] @ _direction(centres[units], random), kind="stable")]
+        order = units[np.argsort(centres[units] @ _direction(centres[units], generator), kind="stable")]
         cut = min(max(round(len(units) * first / parts), first), len(units) - (parts - first))
         waiting += [(order[:cut], first), (order[cut:], parts - first)]
     for _ in range(MAX_ROUNDS):
@@ -72,11 +72,11 @@ def pieces(group: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
         piece = lowest
 
 
-def _direction(centres: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _direction(centres: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Unit vector near the longest axis of some centres."""
     spread = centres - centres.mean(axis=0)
     axis = np.linalg.eigh(spread.T @ spread)[1][:, -1]
-    angle = np.arctan2(axis[1], axis[0]) + random.uniform(-TURN, TURN)
+    angle = np.arctan2(axis[1], axis[0]) + generator.uniform(-TURN, TURN)
     return np.array([np.cos(angle), np.sin(angle)])
 
 
