@@ -51,7 +51,7 @@ class PredictGrid(StatGridAlgorithm):
 
     def initAlgorithm(self, configuration: Any = None) -> None:
         self.add(
-            QgsProcessingParameterFile(self.MODEL, self.tr("Model"), fileFilter="StatGrid model (*.keras)"),
+            QgsProcessingParameterFile(self.MODEL, self.tr("Model"), fileFilter=given.MODEL_FILES),
             "Model file written by 'Train model'. Opening a stranger's file is safe: nothing in it is run.",
         )
         self.add(

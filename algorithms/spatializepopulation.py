@@ -79,7 +79,7 @@ class SpatializePopulation(StatGridAlgorithm):
         )
         self.add(
             QgsProcessingParameterFileDestination(
-                self.OUTPUT_MODEL, self.tr("Model"), "StatGrid model (*.keras)", optional=True, createByDefault=False
+                self.OUTPUT_MODEL, self.tr("Model"), given.MODEL_FILES, optional=True, createByDefault=False
             ),
             "The trained model, for 'Predict grid'.",
         )

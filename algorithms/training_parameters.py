@@ -26,6 +26,7 @@ from .inputs import fields_given, raster_path, require_field_numeric, require_sa
 
 UNITS, POPULATION, FACTORS, MASK, METHOD = "UNITS", "POPULATION", "FACTORS", "MASK", "METHOD"
 ZONE, ZONE_USE = "ZONE", "ZONE_USE"
+MODEL_FILES = "StatGrid model (*.statgrid *.keras)"
 VALIDATION_SHARE, ITERATIONS, LEARNING_RATE = "VALIDATION_SHARE", "ITERATIONS", "LEARNING_RATE"
 ENSEMBLE, SEED = "ENSEMBLE", "SEED"
 

@@ -43,7 +43,7 @@ class TrainModel(StatGridAlgorithm):
         given.declare_method(self)
         given.declare_training(self)
         self.add(
-            QgsProcessingParameterFileDestination(self.OUTPUT, self.tr("Model"), "StatGrid model (*.keras)"),
+            QgsProcessingParameterFileDestination(self.OUTPUT, self.tr("Model"), given.MODEL_FILES),
             "Model file: weights and everything needed to use them.",
         )
         self.add(
