@@ -3,6 +3,7 @@
 Imported through `outputs.report_content` only: it brings matplotlib along, which takes half a second.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -57,6 +58,7 @@ def training(result: TrainingResult, prepared: Prepared, method: str, warnings: 
         accuracy=_by_units(result),
         contest=_contestants(result.contest),
         merged_into=result.contest.groups if result.contest else 0,
+        coverage=result.contest.coverage if result.contest else math.nan,
         notes=[ZONES_KNOW] if result.model.card.zones else [],
         warnings=warnings,
         versions=result.model.card.versions,

@@ -66,6 +66,7 @@ class Contest:
         mixture: R² and RTAE of the weighted mixture.
         groups: Number of large units in a round; 0 when there were too few units for a contest.
         interval: Calibrated on the mixture's residuals; None without rounds.
+        coverage: Share of the units of a round that intervals calibrated on the other rounds hold, 0–1; NaN without rounds.
     """
 
     names: list[str]
@@ -75,6 +76,7 @@ class Contest:
     mixture: tuple[float, float]
     groups: int
     interval: Optional[conformal.Interval] = field(default=None)
+    coverage: float = float("nan")
 
 
 def coarse_count(units: int) -> int:
@@ -126,7 +128,7 @@ def contest(candidates: Sequence[Candidate], cells: TrainingCells, adjusted: boo
     progress.setProgress(100)
     return Contest(
         names, weights, scores[0], scores[1], _scores(in_play, weights[sound]), coarse_count(count),
-        _interval(in_play, weights[sound]),
+        *_interval(in_play, weights[sound]),
     )  # fmt: skip
 
 
@@ -157,9 +159,18 @@ def _scores(rounds: Sequence[Round], weights: np.ndarray) -> tuple[float, float]
     return float(np.mean([f["r2"] for f in found])), float(np.mean([f["rtae"] for f in found]))
 
 
-def _interval(rounds: Sequence[Round], weights: np.ndarray) -> conformal.Interval:
+def _interval(rounds: Sequence[Round], weights: np.ndarray) -> tuple[conformal.Interval, float]:
+    """The interval calibrated on all rounds, and which share of a round's units those of the other rounds hold."""
     parts = [np.stack([r.predicted(column) for column in r.calibrated().T], axis=1) for r in rounds]
-    expected = [r.predicted(r.calibrated() @ weights) for r in rounds]
-    spread = [conformal.disagreement(p, weights) for p in parts]
-    true = np.concatenate([r.totals for r in rounds])
-    return conformal.calibrate(true, np.concatenate(expected), np.concatenate(spread))
+    seen = [(r.totals, r.predicted(r.calibrated() @ weights), conformal.disagreement(p, weights)) for r, p in zip(rounds, parts)]
+    held = []
+    for k, (true, expected, spread) in enumerate(seen):
+        lower, upper = _calibrated([one for j, one in enumerate(seen) if j != k]).bounds(expected, spread)
+        held.append(np.mean((lower <= true) & (true <= upper)))
+    return _calibrated(seen), float(np.mean(held))
+
+
+def _calibrated(seen: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> conformal.Interval:
+    """The interval for totals, expected persons and disagreements of some rounds."""
+    true, expected, spread = (np.concatenate(column) for column in zip(*seen))
+    return conformal.calibrate(true, expected, spread)

@@ -51,6 +51,7 @@ def take_apart(mixture: AutomaticModel) -> tuple[dict[str, Any], Arrays]:
             "rtae": contest.rtae.tolist(),
             "mixture": list(contest.mixture),
             "groups": contest.groups,
+            "coverage": contest.coverage,
             "interval": None if interval is None else [interval.quantile, interval.floor, interval.level, interval.fall],
         },
     }, arrays
@@ -185,7 +186,9 @@ def _contest(values: Mapping[str, Any]) -> Contest:
     if values["interval"] is not None:
         quantile, floor, level, fall = (_real(v, 0) for v in values["interval"])
         interval = Interval(quantile, floor, level, fall)
-    return Contest(names, weights, r2, rtae, (first, second), _index(values["groups"], MAX_GROUPS), interval)
+    return Contest(
+        names, weights, r2, rtae, (first, second), _index(values["groups"], MAX_GROUPS), interval, _known(values["coverage"])
+    )
 
 
 def _known(value: Any) -> float:

@@ -129,3 +129,8 @@ def test_progress_and_cancel(region):
     progress.cancelled = True
     with pytest.raises(Cancelled):
         hold(region, [always("a", region.truth.ravel())], progress=progress)
+
+
+def test_intervals_are_tried_in_rounds_they_were_not_calibrated_on(region):
+    found = hold(region, [always("one", guesses(region, 0.5)), always("other", guesses(region, 0.5, 1))])
+    assert found.coverage == pytest.approx(0.9, abs=0.08)
