@@ -18,7 +18,8 @@ import numpy as np
 from ..spatial.grid import Block
 
 WIDTHS = (1.0, 2.0, 4.0)  # standard deviations, cells
-REACH = 12  # cells that a Gaussian sees on each side: 3 · the widest
+SPREADS = 3  # standard deviations that a Gaussian sees on each side
+REACH = 12  # cells that is for the widest
 CONTEXT_WEIGHT = 0.5  # context columns vary half as much as the cell's own, so that a network turns to them second
 SKEWED = 1.5  # skewness from which a factor piles up
 NOTHING, EMPTY_CELLS = 0.01, 0.25  # so does one that holds next to nothing (of its highest value) in so many cells,
@@ -96,7 +97,7 @@ class ContextBank:
         return ((np.clip(raw, self.low, self.high) - self.centre) / self.spread).astype(np.float32)
 
 
-def raw_columns(factors: np.ndarray, forms: FactorForms) -> np.ndarray:
+def raw_columns(factors: np.ndarray, forms: FactorForms, stretch: float = 1.0) -> np.ndarray:
     """Columns of every cell of a window, unscaled.
 
     A window's cells are right when it reaches `REACH` cells beyond them, or to the grid's edge.
@@ -104,6 +105,7 @@ def raw_columns(factors: np.ndarray, forms: FactorForms) -> np.ndarray:
     Args:
         factors: Shape (k, rows, cols), NaN without data.
         forms: How each factor enters.
+        stretch: How many cells of this grid a cell of the one trained on is wide: surroundings are as wide on the ground.
 
     Returns:
         Shape (rows, cols, c), float32; NaN in every column where the cell lacks a factor.
@@ -113,7 +115,7 @@ def raw_columns(factors: np.ndarray, forms: FactorForms) -> np.ndarray:
     piled, limited = np.flatnonzero(forms.log_scale > 0), ~np.isnan(forms.limit)
     at_limit = (filled[limited] >= forms.limit[limited, None, None]).astype(np.float64)
     parts, shares = [forms.apply(factors, np.arange(len(factors)))], []
-    for width in WIDTHS:
+    for width in (stretch * w for w in WIDTHS):
         seen = smoothed((~missing[piled]).astype(np.float64), width)
         seen = np.where(seen > 0, seen, 1)
         parts.append(forms.apply(smoothed(filled[piled], width) / seen, piled))
@@ -125,7 +127,7 @@ def raw_columns(factors: np.ndarray, forms: FactorForms) -> np.ndarray:
 
 def smoothed(values: np.ndarray, width: float) -> np.ndarray:
     """Gaussian sums of values of shape (k, rows, cols), zeros beyond the edge, weights that add up to 1."""
-    radius = math.ceil(3 * width)
+    radius = math.ceil(SPREADS * width)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / width) ** 2)
     kernel /= kernel.sum()
     return _along(_along(values, kernel, 1), kernel, 2)
@@ -155,9 +157,10 @@ def _form(values: np.ndarray) -> tuple[float, float]:
     return float(values[values > 0].mean()) / 20, float(SATURATED * highest) if full >= LIMITED_CELLS else math.nan
 
 
-def around(block: Block, rows: int, cols: int) -> tuple[Block, tuple[slice, slice]]:
+def around(block: Block, rows: int, cols: int, stretch: float = 1.0) -> tuple[Block, tuple[slice, slice]]:
     """What to read so that a block's columns are right: the window on a grid of `rows` × `cols`, and the block's place in it."""
-    top, left = max(0, block.row - REACH), max(0, block.col - REACH)
-    bottom, right = min(rows, block.row + block.rows + REACH), min(cols, block.col + block.cols + REACH)
+    reach = math.ceil(REACH * stretch)
+    top, left = max(0, block.row - reach), max(0, block.col - reach)
+    bottom, right = min(rows, block.row + block.rows + reach), min(cols, block.col + block.cols + reach)
     place = slice(block.row - top, block.row - top + block.rows), slice(block.col - left, block.col - left + block.cols)
     return Block(top, left, bottom - top, right - left), place

@@ -5,13 +5,16 @@ from typing import Optional
 
 import numpy as np
 
-from ..spatial.grid import Block
+from ..spatial.grid import Block, Grid
 from ..spatial.zoned_factors import FactorStack, ZonedFactors
 from ..spatial.zones import ZoneShares
 from . import training_cells
 from .automatic import AutomaticModel
 from .conformal import Interval, disagreement
 from .population_model import CellPrediction, ModelCard
+
+ALIKE = 0.02  # difference of cell sizes that changes nothing worth telling
+MAX_STRETCH = 20.0  # of surroundings, in cells of a finer grid: the rest would cost minutes
 
 
 class MixtureModel:
@@ -43,8 +46,14 @@ class MixtureModel:
         """
         stack = factors if zones is None else ZonedFactors(factors, zones)
         wanted = [*bands, *range(len(factors.names), len(stack.names))]
-        columns = training_cells.block_columns(stack, block, self.mixture.bank.forms, wanted)
+        columns = training_cells.block_columns(stack, block, self.mixture.bank.forms, wanted, self._stretch(stack.grid))
         return columns.reshape(-1, columns.shape[-1])
+
+    def _stretch(self, grid: Grid) -> float:
+        """How many cells of a grid a cell of the one trained on is wide; 1 for grids that are all but alike."""
+        side = self.card.settings.get("cell_side_km")
+        ratio = side / grid.cell_side if isinstance(side, float) and side > 0 else 1.0
+        return 1.0 if abs(ratio - 1) < ALIKE else min(ratio, MAX_STRETCH)
 
     def predict(self, columns: np.ndarray, area: Optional[np.ndarray] = None) -> CellPrediction:
         """Predict cells of which all is known.

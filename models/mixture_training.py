@@ -93,7 +93,12 @@ def _result(
         ensemble=chosen.training.members,
         training_units=len(used),
         validation_units=0,
-        settings={**asdict(chosen.training), "adjusted": chosen.adjusted, "seeds_used": [chosen.training.seed]},
+        settings={
+            **asdict(chosen.training),
+            "adjusted": chosen.adjusted,
+            "cell_side_km": prepared.factors.grid.cell_side,
+            "seeds_used": [chosen.training.seed],
+        },
         accuracy={"training": training, "validation": validation},
         versions={"statgrid": plugin_version(), **tensorflow_runtime.versions()},
         zones=zones.names if zones else [],

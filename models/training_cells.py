@@ -135,10 +135,12 @@ def _read(factors: FactorStack, cells: np.ndarray, forms: Optional[FactorForms],
     return np.empty((0, len(factors.names)), np.float32) if result is None else result
 
 
-def block_columns(factors: FactorStack, block: Block, forms: FactorForms, bands: Optional[list[int]] = None) -> np.ndarray:
-    """Raw columns of a block's cells, read with what lies around it, shape (rows, cols, c)."""
-    read, place = around(block, factors.grid.rows, factors.grid.cols)
-    return raw_columns(factors.read(read, bands), forms)[place]
+def block_columns(
+    factors: FactorStack, block: Block, forms: FactorForms, bands: Optional[list[int]] = None, stretch: float = 1.0
+) -> np.ndarray:
+    """Raw columns of a block's cells, read with what lies around it, shape (rows, cols, c); `stretch` as in `raw_columns`."""
+    read, place = around(block, factors.grid.rows, factors.grid.cols, stretch)
+    return raw_columns(factors.read(read, bands), forms, stretch)[place]
 
 
 def _among(pairs: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -99,6 +99,11 @@ class Grid:
         heights = _zone_height(np.clip(edges, -math.pi / 2, math.pi / 2), reference)
         return ((heights[:-1] - heights[1:]) * self.cell_width * radians / 1e6)[:, None]
 
+    @property
+    def cell_side(self) -> float:
+        """Side of a square as large as a cell in the grid's middle row, km."""
+        return math.sqrt(float(self.cell_areas(self.rows // 2, 1)[0, 0]))
+
     def plane_area_error(self) -> float:
         """How much the plane area of a cell amid the grid differs from its ground area, as a share (0.01 = 1 %).
 

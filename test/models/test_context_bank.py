@@ -150,3 +150,15 @@ def test_a_constant_column_becomes_zero_and_surroundings_count_half():
     assert bank.own == 1
     np.testing.assert_array_equal(scaled[:, 0], 0)
     assert np.std(scaled[:, 1]) == pytest.approx(0.5)
+
+
+def test_on_a_grid_of_half_the_cell_size_surroundings_are_as_wide_on_the_ground():
+    light = np.random.default_rng(4).lognormal(0, 1, (1, 30, 30))
+    coarse = raw_columns(light, piled(1.0))
+    fine = raw_columns(np.kron(light, np.ones((2, 2))), piled(1.0), stretch=2.0)
+    np.testing.assert_array_equal(fine[::2, ::2, 0], coarse[:, :, 0])
+    means = fine[:, :, 2:4].reshape(30, 2, 30, 2, 2).mean(axis=(1, 3))
+    assert np.abs(means - coarse[:, :, 2:4]).max() < 0.05 * np.ptp(coarse[:, :, 1])
+    read, place = around(Block(30, 30, 4, 4), 60, 60, stretch=2.0)
+    assert (read.row, read.rows) == (6, 52)
+    assert place == (slice(24, 28), slice(24, 28))
