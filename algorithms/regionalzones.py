@@ -14,10 +14,11 @@ from qgis.core import (
     QgsProcessingParameterNumber,
 )
 
+from ..spatial.clusters import MAX_SEED
 from ..spatial.errors import InputError
 from ..spatial.files import staged
 from ..spatial.progress import Recorder
-from ..spatial.zoning import MAX_SEED, ZoningSettings, find_zones
+from ..spatial.zoning import ZoningSettings, find_zones
 from ..spatial.zoning_table import density_fields, read_zoning_table
 from .base import StatGridAlgorithm
 from .inputs import fields_given, require_field_numeric, save_units, source, work_folder

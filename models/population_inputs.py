@@ -6,7 +6,7 @@ from typing import Optional
 
 import numpy as np
 
-from ..spatial.coverage import UnitCoverage
+from ..spatial.coverage import SomeUnits, UnitCoverage
 from ..spatial.factors import Mask, UnitTable, unit_table
 from ..spatial.progress import Part, Progress
 from ..spatial.raster import Raster
@@ -61,6 +61,24 @@ class Prepared:
     table: UnitTable
     totals: np.ndarray
     zones: Optional[UnitZones] = None
+
+    def only(self, chosen: np.ndarray) -> "Prepared":
+        """The same for some of the units: nothing of the others is in it, but the factors of cells around them.
+
+        Args:
+            chosen: Row numbers of the units, each once.
+        """
+        units, table = self.units.only(chosen), self.table
+        means, lowest, highest = table.means[chosen], table.lowest[chosen], table.highest[chosen]
+        return Prepared(
+            units,
+            self.factors,
+            self.mask,
+            SomeUnits(self.coverage, units, chosen),
+            UnitTable(table.factors, means, lowest, highest, table.habitable[chosen], table.missing_share),
+            self.totals[chosen],
+            UnitZones(self.zones.names, self.zones.zone[chosen]) if self.zones else None,
+        )
 
 
 def prepare(inputs: PopulationInputs, progress: Progress) -> Prepared:

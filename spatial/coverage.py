@@ -130,6 +130,30 @@ class UnitCoverage:
             )
 
 
+class SomeUnits(UnitCoverage):
+    """Some of the units of a coverage; nothing is computed or stored again.
+
+    Args:
+        whole: The coverage.
+        units: The chosen units, as `Units.only` gives them.
+        chosen: Their row numbers in the whole, each once.
+    """
+
+    def __init__(self, whole: UnitCoverage, units: Units, chosen: np.ndarray):
+        self.whole, self.units, self.grid = whole, units, whole.grid
+        self._blocks, self.block_count = whole._blocks, whole.block_count
+        self.covered_share = whole.covered_share[chosen]
+        self._number = np.full(len(whole.units), -1, np.int32)
+        self._number[chosen] = np.arange(len(chosen))
+
+    def __iter__(self) -> Iterator[BlockCoverage]:
+        for part in self.whole:
+            unit = self._number[part.unit]
+            kept = unit >= 0
+            if kept.any():
+                yield BlockCoverage(part.block, unit[kept], part.cell[kept], part.share[kept], part.areas)
+
+
 def _load(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     with np.load(path, allow_pickle=False) as kept:
         return kept["unit"], kept["cell"], kept["share"]

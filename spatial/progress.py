@@ -69,6 +69,14 @@ class Recorder(Part):
         self.parent.pushWarning(text)
 
 
+class Once(Recorder):
+    """Passes each warning on only once, for work that is repeated."""
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            super()._warn(text)
+
+
 def stop_if_cancelled(progress: Progress) -> None:
     """Raise `Cancelled` when the user asked to stop."""
     if progress.isCanceled():

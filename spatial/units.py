@@ -56,6 +56,29 @@ class Units:
             result.append([np.array(p.GetGeometryRef(0).GetPoints())[:, :2] for p in parts if p.GetGeometryCount()])
         return result
 
+    def only(self, chosen: np.ndarray) -> "Units":
+        """Some of the units, numbered anew in the order chosen; `chosen`: their row numbers, each once."""
+        memory = (ogr.GetDriverByName("Memory") or ogr.GetDriverByName("MEM")).CreateDataSource("units")
+        shapes = memory.CreateLayer("units", self.layer.GetSpatialRef(), ogr.wkbMultiPolygon)
+        shapes.CreateField(ogr.FieldDefn("unit", ogr.OFTInteger))
+        features = list(_rewound(self.layer))
+        for number, unit in enumerate(chosen):
+            copy = ogr.Feature(shapes.GetLayerDefn())
+            copy.SetField("unit", number)
+            copy.SetGeometry(features[unit].GetGeometryRef())
+            shapes.CreateFeature(copy)
+        columns = {name: values[chosen] for name, values in self.columns.items()}
+        rows = [self.rows[unit] for unit in chosen]
+        return Units(memory, shapes, [self.names[unit] for unit in chosen], columns, rows, self.crs)
+
+    def centres(self) -> np.ndarray:
+        """Centre of each unit in a plane, shape (n, 2); degrees are shortened towards the poles like the parallels."""
+        centres = [feature.GetGeometryRef().Centroid() for feature in _rewound(self.layer)]
+        places = np.array([(centre.GetX(), centre.GetY()) for centre in centres])
+        if spatial_reference(self.crs).IsGeographic():
+            places[:, 0] *= np.cos(np.radians(places[:, 1].mean()))
+        return places
+
     def areas(self) -> np.ndarray:
         """Plane area of each unit in squared CRS units."""
         return np.array([f.GetGeometryRef().GetArea() for f in _rewound(self.layer)])

@@ -64,7 +64,9 @@ def zone_names(values: Iterable[Any]) -> list[str]:
     return sorted({zone_name(value) for value in values} - {""}, key=_reading_order)
 
 
-def read_zones(path: str, field: str, units: Units, role: str = "ZONE") -> UnitZones:
+def read_zones(
+    path: str, field: str, units: Units, role: str = "ZONE", wanted: str = "zone ('Regional zones' does)"
+) -> UnitZones:
     """Read the zone of each unit, a number or a text.
 
     Args:
@@ -72,13 +74,14 @@ def read_zones(path: str, field: str, units: Units, role: str = "ZONE") -> UnitZ
         field: Its field of zones.
         units: The units as read.
         role: The parameter's name, for messages.
+        wanted: What every unit should have, for messages.
 
     Raises:
         InputError: There is no such field, or a unit has no zone.
     """
     dataset, layer = open_vector(path, "UNITS", "a polygon layer")
     if layer.GetLayerDefn().GetFieldIndex(field) < 0:
-        raise InputError(f"{role}: the layer has no field '{field}'. Choose the field with the zone of each unit.")
+        raise InputError(f"{role}: the layer has no field '{field}'. Choose the field with the {wanted.split()[0]} of each unit.")
     layer.ResetReading()
     every = [zone_name(feature.GetField(field)) for feature in layer]
     del layer, dataset
@@ -87,7 +90,7 @@ def read_zones(path: str, field: str, units: Units, role: str = "ZONE") -> UnitZ
     if missing:
         raise InputError(
             f"{role}: field '{field}' has no value (NULL) in {len(missing)} unit(s): {units.listing(missing)}. "
-            "Give every unit a zone ('Regional zones' does), or leave ZONE empty."
+            f"Give every unit a {wanted}, or leave {role} empty."
         )
     names = zone_names(found)
     return UnitZones(names, np.array([names.index(name) for name in found]))

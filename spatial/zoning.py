@@ -6,15 +6,13 @@ units are merged into the nearest. Paper [1] names no algorithm. Zone 1 is the d
 Silhouette: Rousseeuw (1987), doi 10.1016/0377-0427(87)90125-7.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .deep_binding import import_apart
-from .errors import InputError, MissingDependencyError
+from .clusters import MAX_SEED, k_means, one_thread
+from .errors import InputError
 from .factors import quoted
 from .progress import Progress, stop_if_cancelled
 from .units import MAX_NAMED
@@ -22,9 +20,7 @@ from .zoning_table import ZoningTable
 
 FEWEST, MOST = 2, 7  # zones tried when their number is not given
 LOG_DENSITY = "log density"
-STARTS = 20  # k-means runs from other starting points, of which the best counts
 SILHOUETTE_UNITS = 3000  # of more units a random sample is judged: the silhouette looks at every pair
-MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -182,9 +178,9 @@ def _clusters(scored: np.ndarray, settings: ZoningSettings, progress: Progress) 
         )
     numbers = [settings.zones] if settings.zones else list(range(FEWEST, min(MOST, distinct) + 1))
     best, found, trials = float("nan"), single, []
-    with _one_thread() as (cluster, metrics):
+    with one_thread() as (cluster, metrics):
         for place, number in enumerate(numbers):
-            clusters = _merged(_k_means(cluster, scored, number, settings.seed, progress), scored, settings.min_units)
+            clusters = _merged(k_means(cluster, scored, number, settings.seed, progress), scored, settings.min_units)
             stop_if_cancelled(progress)
             silhouette = _silhouette(metrics, scored, clusters, settings.seed)
             trials.append(Trial(number, len(np.unique(clusters)), silhouette))
@@ -198,17 +194,6 @@ def _clusters(scored: np.ndarray, settings: ZoningSettings, progress: Progress) 
             "nearest. Lower MIN_UNITS to keep more."
         )
     return found, best, trials
-
-
-def _k_means(cluster: Any, scored: np.ndarray, zones: int, seed: int, progress: Progress) -> np.ndarray:
-    """Cluster of each row: the tightest of several runs; cancel is obeyed between them."""
-    best, found = np.inf, np.zeros(len(scored), int)
-    for start in range(STARTS):
-        stop_if_cancelled(progress)
-        run = cluster.KMeans(zones, n_init=1, random_state=(seed + start) % (MAX_SEED + 1)).fit(scored)
-        if run.inertia_ < best:
-            best, found = run.inertia_, run.labels_
-    return found
 
 
 def _merged(clusters: np.ndarray, scored: np.ndarray, min_units: int) -> np.ndarray:
@@ -269,23 +254,3 @@ def _join_incomplete(zone: np.ndarray, scored: np.ndarray, centres: np.ndarray, 
             names = quoted([table.names[u] for u in units[:MAX_NAMED]])
             more = f" and {len(units) - MAX_NAMED} more" if len(units) > MAX_NAMED else ""
             progress.pushWarning(f"INPUT: {len(units)} unit(s) lack a density or a factor and got {how}: {names}{more}.")
-
-
-@contextmanager
-def _one_thread() -> Iterator[tuple[Any, Any]]:
-    """scikit-learn's modules for clusters and their measures, on one core: sums shared out among several differ a little.
-
-    Raises:
-        MissingDependencyError: scikit-learn is not installed.
-    """
-    try:
-        import_apart("sklearn.cluster", "sklearn.metrics", "threadpoolctl")
-        import threadpoolctl
-        from sklearn import cluster, metrics
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"The Python package 'scikit-learn' is not available ({error}). Install it as StatGrid's README says, e.g. with the "
-            "QPIP plugin, and restart QGIS."
-        ) from None
-    with threadpoolctl.threadpool_limits(limits=1):
-        yield cluster, metrics

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InputError
-from .grid import spatial_reference
 from .progress import Progress, stop_if_cancelled
 from .units import Units, read_units
 from .vector import open_vector, require_crs
@@ -79,7 +78,7 @@ def read_zoning_table(
     negative = np.flatnonzero(values[:, 1] < 0)
     if negative.size:
         raise InputError(f"INPUT: field '{density}' is negative in {units.listing(negative)}. Correct it.")
-    return units, ZoningTable(units.names, values[:, 1], values[:, 0], list(factors), values[:, 2:], _places(units))
+    return units, ZoningTable(units.names, values[:, 1], values[:, 0], list(factors), values[:, 2:], units.centres())
 
 
 def _numbers(path: str, fields: Sequence[str], progress: Progress) -> tuple[str, list[list[float]]]:
@@ -98,13 +97,3 @@ def _numbers(path: str, fields: Sequence[str], progress: Progress) -> tuple[str,
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else float("nan")
-
-
-def _places(units: Units) -> np.ndarray:
-    """Centre of each unit in a plane, shape (n, 2); degrees are shortened towards the poles like the parallels."""
-    units.layer.ResetReading()
-    centres = [feature.GetGeometryRef().Centroid() for feature in units.layer]
-    places = np.array([(centre.GetX(), centre.GetY()) for centre in centres])
-    if spatial_reference(units.crs).IsGeographic():
-        places[:, 0] *= np.cos(np.radians(places[:, 1].mean()))
-    return places

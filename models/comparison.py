@@ -1,0 +1,127 @@
+"""What each method predicted for the units left out, and how far off it was."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from ..spatial.accuracy import accuracy
+from ..spatial.blocks import Blocks
+from .ensemble_weights import error
+
+MEASURES = ("r2", "rtae", "rmse", "mape", "bias")
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """What a method predicted.
+
+    Attributes:
+        name: The method.
+        seeds: Seed of each run; None for a rule, which knows none.
+        predicted: Persons in each unit, by the model trained without it, shape (runs, n).
+    """
+
+    name: str
+    seeds: list[Optional[int]]
+    predicted: np.ndarray
+
+
+@dataclass(frozen=True)
+class Row:
+    """Measures of one run of a method.
+
+    Attributes:
+        method: Name.
+        seed: None for a rule.
+        fold: From 1; 0 for all units.
+        adjusted: Whether the predictions were adjusted to the blocks' totals.
+        units: How many units were compared.
+        error: What the contest of the automatic ensemble counts, RTAE + √(1 − R²) of persons; NaN without units.
+        counts: `MEASURES` of persons.
+        density: `MEASURES` of persons per habitable km².
+    """
+
+    method: str
+    seed: Optional[int]
+    fold: int
+    adjusted: bool
+    units: int
+    error: float
+    counts: dict[str, float]
+    density: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        results: The methods, in the order asked for.
+        skipped: Why each of the other methods could not run.
+        names: Names of the units compared.
+        totals: Their published totals, persons, shape (n,).
+        habitable: Their habitable area, km², shape (n,).
+        fold: Fold of each, from 0, shape (n,).
+        blocks: Their blocks.
+        adjusted: Whether methods are ranked after adjustment to the blocks' totals.
+    """
+
+    results: list[MethodResult]
+    skipped: dict[str, str]
+    names: list[str]
+    totals: np.ndarray
+    habitable: np.ndarray
+    fold: np.ndarray
+    blocks: Blocks
+    adjusted: bool
+
+    @property
+    def folds(self) -> int:
+        """How many folds there are."""
+        return int(self.fold.max()) + 1
+
+    @property
+    def can_adjust(self) -> bool:
+        """Whether any block holds several units."""
+        return len(self.blocks) < len(self.names)
+
+    def rows(self, adjusted: bool, folds: bool = False) -> Iterator[Row]:
+        """Measures of every method and seed over all units and, with `folds`, over each fold."""
+        for result in self.results:
+            for seed, predicted in zip(result.seeds, result.predicted):
+                values = self.adjust(predicted) if adjusted else predicted
+                for fold in range(self.folds + 1 if folds else 1):
+                    yield self._row(result.name, seed, values, fold, adjusted)
+
+    def ranking(self) -> list[tuple[str, list[float]]]:
+        """Methods and their error with each seed, the best first by its mean over the seeds."""
+        found: dict[str, list[float]] = {}
+        for row in self.rows(self.adjusted and self.can_adjust):
+            found.setdefault(row.method, []).append(row.error)
+        return sorted(found.items(), key=lambda each: float(np.mean(each[1])))
+
+    def best(self) -> str:
+        """The method with the least error."""
+        return self.ranking()[0][0]
+
+    def adjust(self, predicted: np.ndarray) -> np.ndarray:
+        """Predictions adjusted to the blocks' totals, shape (n,); NaN for the only unit of a block, which would be given away.
+
+        Where a method expects nobody in a whole block, its people are spread evenly over the habitable land.
+        """
+        block = self.blocks.block
+        people, found = np.bincount(block, self.totals), np.bincount(block, predicted)
+        weight = np.where(found[block] > 0, predicted, self.habitable)
+        shares = weight / np.bincount(block, weight)[block]
+        return np.where(np.bincount(block)[block] > 1, shares * people[block], np.nan)
+
+    def _row(self, method: str, seed: Optional[int], values: np.ndarray, fold: int, adjusted: bool) -> Row:
+        own = np.isfinite(values) & ((self.fold == fold - 1) | (fold == 0))
+        values, true, area = values[own], self.totals[own], self.habitable[own]
+        counts, density = accuracy(values, true), accuracy(values / area, true / area)
+        return Row(
+            method, seed, fold, adjusted, len(true), error(values, true) if len(true) else float("nan"),
+            {name: counts[name] for name in MEASURES}, {name: density[name] for name in MEASURES},
+        )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Persons that a density expects in units: sums over their cells, without a grid being written.
+
+P̂_u = Σ_i a_iu A_i m_i w_i
+"""
+
+from collections.abc import Callable
+from typing import Optional
+
+import numpy as np
+
+from ..spatial.coverage import BlockCoverage
+from ..spatial.dasymetric import WeightReader
+from ..spatial.grid import Block
+from ..spatial.progress import Progress, stop_if_cancelled
+from ..spatial.zones import ZoneShares
+from .population_inputs import Prepared
+from .prediction import Model
+
+EntryDensity = Callable[[BlockCoverage, Progress], np.ndarray]  # density of each entry's cell, shape (entries,)
+Change = Callable[[np.ndarray, np.ndarray], np.ndarray]  # columns (n, c) and numbers in the grid (n,) of cells → columns
+
+
+def expected(prepared: Prepared, density: EntryDensity, progress: Progress) -> np.ndarray:
+    """Persons that a density expects in each unit, shape (n,).
+
+    Args:
+        prepared: The units.
+        density: Persons per km² of habitable land.
+        progress: Cancel.
+    """
+    sums = np.zeros(len(prepared.units))
+    for part in prepared.coverage:
+        stop_if_cancelled(progress)
+        area = part.share * part.areas[part.cell] * prepared.mask.read(part.block).ravel()[part.cell]
+        sums += np.bincount(part.unit, area * density(part, progress), len(sums))
+    return sums
+
+
+def of_rule(weights: WeightReader) -> EntryDensity:
+    """The density of a rule without a model, up to a factor."""
+    return lambda part, progress: weights(part.block).ravel()[part.cell]
+
+
+def of_model(model: Model, prepared: Prepared, change: Optional[Change] = None) -> EntryDensity:
+    """The density that a model predicts, in the cells of the units alone; 0 where a factor is not known.
+
+    Args:
+        model: The model.
+        prepared: The units, whose factors are in the order that the model was trained with.
+        change: Changes what is known of cells before they are predicted.
+    """
+    zones = None
+    if model.card.zones and prepared.zones:
+        zones = ZoneShares(prepared.units, prepared.zones.arranged(model.card.zones), prepared.factors.grid)
+    bands, grid = list(range(len(model.card.factors))), prepared.factors.grid
+
+    def density(part: BlockCoverage, progress: Progress) -> np.ndarray:
+        result, size = np.zeros(part.cell.size), model.block_size
+        row, col = np.divmod(part.cell, part.block.cols)
+        piece = row // size * part.block.cols + col // size
+        for number in np.unique(piece):
+            stop_if_cancelled(progress)
+            here = np.flatnonzero(piece == number)
+            top, left = row[here[0]] // size * size, col[here[0]] // size * size
+            rows, cols = min(size, part.block.rows - top), min(size, part.block.cols - left)
+            block = Block(part.block.row + int(top), part.block.col + int(left), int(rows), int(cols))
+            columns = model.columns(prepared.factors, block, bands, zones)
+            cells, place = np.unique((row[here] - top) * cols + col[here] - left, return_inverse=True)
+            columns = columns[cells]
+            if change is not None:
+                columns = change(columns, (cells // cols + block.row) * grid.cols + cells % cols + block.col)
+            known = ~np.isnan(columns).any(axis=1)
+            found = np.zeros(len(cells))
+            found[known] = model.predict(columns[known]).density
+            result[here] = found[place]
+        return result
+
+    return density
