@@ -52,7 +52,7 @@ def acceptable(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], co
     for definition in algorithm.parameterDefinitions():
         name = definition.name()
         if isinstance(definition, QgsProcessingParameterEnum) and result.get(name) is not None:
-            result[name] = choice(definition.options(), result[name], name)
+            result[name] = (choices if definition.allowMultiple() else choice)(definition.options(), result[name], name)
         if _takes_rasters(definition):
             result[name] = with_containers_opened(result.get(name), name, context)
         value = result.get(name)
@@ -151,6 +151,19 @@ def choice(options: Sequence[str], given: Any, name: str) -> str:
         if float(given) in range(len(options)):
             return str(options[int(float(given))])
     raise InputError(f"{name}: '{given}' is unknown. Choose one of: {', '.join(options)}.")
+
+
+def choices(options: Sequence[str], given: Any, name: str) -> list[str]:
+    """Some of the options, each given as `choice` takes it; as one text they are separated by commas.
+
+    Raises:
+        InputError: There is no such option, or none is given.
+    """
+    each = given if isinstance(given, (list, tuple)) else str(given).split(",")
+    found = [choice(options, one.strip() if isinstance(one, str) else one, name) for one in each if one != ""]
+    if not found:
+        raise InputError(f"{name}: none is chosen. Choose some of: {', '.join(options)}.")
+    return list(dict.fromkeys(found))
 
 
 def raster_path(algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:

@@ -2,13 +2,15 @@
 
 import importlib.util
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Optional
 
 from qgis.core import (
     Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
     QgsFeatureRequest,
     QgsFeatureSink,
     QgsField,
@@ -19,6 +21,7 @@ from qgis.core import (
     QgsProcessingFeatureSource,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
+    QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QMetaType, QVariant
 
@@ -27,9 +30,9 @@ from ..spatial.errors import MissingDependencyError, OutputError
 
 REPORT_PACKAGES = ("matplotlib", "jinja2")
 if Qgis.QGIS_VERSION_INT >= 33800:
-    REAL, WHOLE = QMetaType.Type.Double, QMetaType.Type.Int
+    REAL, WHOLE, TEXT = QMetaType.Type.Double, QMetaType.Type.Int, QMetaType.Type.QString
 else:
-    REAL, WHOLE = QVariant.Double, QVariant.Int  # QVariant's types are on their way out
+    REAL, WHOLE, TEXT = QVariant.Double, QVariant.Int, QVariant.String  # QVariant's types are on their way out
 
 
 def plain(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,13 +70,8 @@ def write_with_columns(
     for column in columns:
         added.append(QgsField(column, WHOLE if whole else REAL))
     fields = QgsProcessingUtils.combineFields(units.fields(), added)
-    try:
-        sink, output = tool.parameterAsSink(parameters, name, context, fields, units.wkbType(), units.sourceCrs())
-    except QgsProcessingException as error:
-        raise OutputError(f"{name} cannot be written: {error}. Choose another folder or format.") from None
+    sink, output = _sink(tool, parameters, name, context, fields, units)
     if sink is None:
-        if parameters.get(name):
-            raise OutputError(f"{name} cannot be written. Choose another folder or format.")
         return ""
     number = int if whole else float
     flags = QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks
@@ -84,6 +82,65 @@ def write_with_columns(
         if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
             raise OutputError(f"{name}: a unit cannot be written ({sink.lastError()}). Choose another folder or format.")
     return str(output)
+
+
+def write_table(
+    tool: QgsProcessingAlgorithm,
+    parameters: dict[str, Any],
+    name: str,
+    context: QgsProcessingContext,
+    columns: Mapping[str, Any],
+    rows: Iterable[Sequence[Any]],
+) -> str:
+    """Write a table without shapes to the sink `name`.
+
+    Args:
+        columns: Names of the columns and their types, `TEXT`, `WHOLE` or `REAL`.
+        rows: A value per column; None and NaN become NULL.
+
+    Returns:
+        What QGIS loads; empty when an optional sink is not wanted.
+
+    Raises:
+        OutputError: The table cannot be written, or its format would make columns' names alike.
+    """
+    _require_names_kept(parameters.get(name), name, list(columns))
+    fields = QgsFields()
+    for column, kind in columns.items():
+        fields.append(QgsField(column, kind))
+    sink, output = _sink(tool, parameters, name, context, fields)
+    if sink is None:
+        return ""
+    for row in rows:
+        feature = QgsFeature(fields)
+        feature.setAttributes([None if value != value else value for value in row])
+        if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
+            raise OutputError(f"{name}: a row cannot be written ({sink.lastError()}). Choose another folder or format.")
+    return str(output)
+
+
+def _sink(
+    tool: QgsProcessingAlgorithm,
+    parameters: dict[str, Any],
+    name: str,
+    context: QgsProcessingContext,
+    fields: QgsFields,
+    units: Optional[QgsProcessingFeatureSource] = None,
+) -> tuple[Any, str]:
+    """A sink with the shapes of `units`, or without shapes; None when an optional one is not wanted.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    kind = units.wkbType() if units else QgsWkbTypes.Type.NoGeometry
+    crs = units.sourceCrs() if units else QgsCoordinateReferenceSystem()
+    try:
+        sink, output = tool.parameterAsSink(parameters, name, context, fields, kind, crs)
+    except QgsProcessingException as error:
+        raise OutputError(f"{name} cannot be written: {error}. Choose another folder or format.") from None
+    if sink is None and parameters.get(name):
+        raise OutputError(f"{name} cannot be written. Choose another folder or format.")
+    return sink, output
 
 
 def _require_names_kept(target: Any, name: str, columns: Sequence[str]) -> None:

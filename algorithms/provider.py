@@ -17,6 +17,7 @@ from .assessaccuracy import AssessAccuracy
 from .base import GROUPS, ROOT
 from .buildfactors import BuildFactors
 from .cleannightlights import CleanNightLights
+from .comparemodels import CompareModels
 from .creategrid import CreateGrid
 from .distancetofeatures import DistanceToFeatures
 from .landusefractions import LandUseFractions
@@ -43,6 +44,7 @@ ALGORITHMS: tuple[Any, ...] = (
     BuildFactors,
     UnitFactors,
     RegionalZones,
+    CompareModels,
     TrainModel,
     PredictGrid,
     AdjustToTotals,

@@ -11,10 +11,13 @@ from typing import Any, Optional
 import numpy as np
 
 from ..models.coarse_to_fine import Contest
+from ..models.comparison import MEASURES, Comparison, Row
+from ..models.cross_validation import RULES, ComparisonSettings
 from ..models.population_inputs import Prepared
 from ..models.population_model import ModelCard
 from ..models.training_result import TrainingResult
-from ..reports import accuracy_report, training_report, zones_report
+from ..reports import accuracy_report, comparison_report, training_report, zones_report
+from ..reports.comparison_report import ADJUSTED, AS_PREDICTED
 from ..reports.document import write_report
 from ..reports.plots import DEGREES, METRES, MapUnits
 from ..reports.training_report import FactorSummary, LossHistory, TrainingReport
@@ -109,8 +112,7 @@ def zones(
 ) -> zones_report.ZonesReport:
     """Content of the zones report."""
     geographic = bool(spatial_reference(units.crs).IsGeographic())
-    west, east, south, north = units.layer.GetExtent()
-    rings = units.rings(tolerance=max(east - west, north - south) / PIXELS)
+    rings = units.rings(tolerance=_extent_of(units) / PIXELS)
     largest_first = np.argsort(-units.areas(), kind="stable")  # so that a town is drawn on the county around it
     return zones_report.ZonesReport(
         title="Regional zones",
@@ -133,6 +135,63 @@ def zones(
         warnings=warnings,
         versions={"statgrid": plugin_version()},
     )
+
+
+def comparison(
+    found: Comparison, prepared: Prepared, settings: ComparisonSettings, field: str, warnings: Sequence[str]
+) -> comparison_report.ComparisonReport:
+    """Content of the report of a comparison; `field` names the blocks, empty for spatial ones."""
+    tables = {}
+    for adjusted in (settings.adjusted, not settings.adjusted):
+        if found.can_adjust or not adjusted:
+            tables[ADJUSTED if adjusted else AS_PREDICTED] = _compared(found, adjusted)
+    return comparison_report.ComparisonReport(
+        title="Comparison of methods",
+        tables=tables,
+        fold=(found.fold + 1).tolist(),
+        rings=found.units.rings(tolerance=_extent_of(found.units) / PIXELS),
+        map_units=map_units(prepared.factors.grid),
+        skipped=found.skipped,
+        data={
+            **data_summary(prepared),
+            "Units compared": len(found.units),
+            "Blocks": f"{len(found.blocks)}, by the field {field}"
+            if field
+            else f"{len(found.blocks)}, of units that lie together",
+        },
+        settings={
+            "Methods": list(settings.methods),
+            "Folds": found.folds,
+            "Seeds": settings.seeds,
+            "First seed": settings.seed,
+            "Ranked": ADJUSTED if settings.adjusted and found.can_adjust else AS_PREDICTED,
+            **({"Use of zones": settings.zone_use} if prepared.zones else {}),
+        },
+        notes=[ZONES_KNOW] if prepared.zones else [],
+        warnings=warnings,
+        versions={"statgrid": plugin_version()},
+    )
+
+
+def write_comparison(path: str, content: comparison_report.ComparisonReport) -> None:
+    """Write the report of a comparison."""
+    write_report(path, comparison_report.build(content))
+
+
+def _compared(found: Comparison, adjusted: bool) -> list[comparison_report.ComparedMethod]:
+    """A method per entry, the best first."""
+    runs: dict[str, list[Row]] = {}
+    for row in found.rows(adjusted, folds=True):
+        runs.setdefault(row.method, []).append(row)
+    methods = []
+    for name, rows in runs.items():
+        every = [row for row in rows if row.fold == 0]
+        folds = [[r.error for r in rows if r.fold == fold + 1] for fold in range(found.folds)]
+        by_fold = [float(np.mean(errors)) for errors in folds]
+        counts = {"error": [r.error for r in every], **{m: [r.counts[m] for r in every] for m in MEASURES}}
+        density = {m: [r.density[m] for r in every] for m in MEASURES}
+        methods.append(comparison_report.ComparedMethod(name, name in RULES, counts, density, by_fold))
+    return sorted(methods, key=lambda each: float(np.mean(each.counts["error"])))
 
 
 def data_summary(prepared: Prepared) -> dict[str, Any]:
@@ -185,6 +244,12 @@ def picture(raster: Raster) -> accuracy_report.GridPicture:
     """The grid as a picture, thinned to what a screen shows."""
     caption = f"{raster.names[0]} ({Path(raster.path).name})"
     return accuracy_report.GridPicture(raster.overview(), raster.grid.extent, raster.units[0], caption)
+
+
+def _extent_of(units: Units) -> float:
+    """The longer side of the units' extent, map units."""
+    west, east, south, north = units.layer.GetExtent()
+    return float(max(east - west, north - south))
 
 
 def _tolerance(grid: Optional[Raster]) -> float:

@@ -120,12 +120,18 @@ def declare_training(tool: StatGridAlgorithm) -> None:
 
 def settings(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> TrainingSettings:
     """The training settings given, the method's own for those that are not."""
-    method = registry.METHODS[tool.parameterAsEnumString(parameters, METHOD, context)]
+    return settings_of(tool, parameters, context, tool.parameterAsEnumString(parameters, METHOD, context))
+
+
+def settings_of(
+    tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, method: str
+) -> TrainingSettings:
+    """The same for a method that no parameter names."""
 
     def given(name: str, ask: Any) -> Any:
         return None if parameters.get(name) in (None, "") else ask(parameters, name, context)
 
-    return method.settings(
+    return registry.METHODS[method].settings(
         given(ITERATIONS, tool.parameterAsInt),
         given(LEARNING_RATE, tool.parameterAsDouble),
         tool.parameterAsDouble(parameters, VALIDATION_SHARE, context),
@@ -145,13 +151,18 @@ def require_uncertainty(tool: StatGridAlgorithm, parameters: dict[str, Any], con
 
 
 def save_data(
-    tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path, progress: Progress
+    tool: StatGridAlgorithm,
+    parameters: dict[str, Any],
+    context: QgsProcessingContext,
+    folder: Path,
+    progress: Progress,
+    also: str = "",
 ) -> PopulationInputs:
-    """Write the units to `folder` and name all inputs for the core."""
+    """Write the units to `folder`, with another field `also`, and name all inputs for the core."""
     first, *more = fields = fields_given(tool, parameters, POPULATION, context)
     zone = zone_field(tool, parameters, context)
     return PopulationInputs(
-        save_units(source(tool, parameters, UNITS, context), [*fields, zone], folder / "units.gpkg", progress),
+        save_units(source(tool, parameters, UNITS, context), [*fields, zone, also], folder / "units.gpkg", progress),
         first,
         raster_path(tool, parameters, FACTORS, context),
         raster_path(tool, parameters, MASK, context),

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..spatial.accuracy import accuracy
 from ..spatial.blocks import Blocks
+from ..spatial.units import Units
 from .ensemble_weights import error
 
 MEASURES = ("r2", "rtae", "rmse", "mape", "bias")
@@ -60,7 +61,7 @@ class Comparison:
     Attributes:
         results: The methods, in the order asked for.
         skipped: Why each of the other methods could not run.
-        names: Names of the units compared.
+        units: The units compared.
         totals: Their published totals, persons, shape (n,).
         habitable: Their habitable area, km², shape (n,).
         fold: Fold of each, from 0, shape (n,).
@@ -70,7 +71,7 @@ class Comparison:
 
     results: list[MethodResult]
     skipped: dict[str, str]
-    names: list[str]
+    units: Units
     totals: np.ndarray
     habitable: np.ndarray
     fold: np.ndarray
@@ -85,7 +86,7 @@ class Comparison:
     @property
     def can_adjust(self) -> bool:
         """Whether any block holds several units."""
-        return len(self.blocks) < len(self.names)
+        return len(self.blocks) < len(self.units)
 
     def rows(self, adjusted: bool, folds: bool = False) -> Iterator[Row]:
         """Measures of every method and seed over all units and, with `folds`, over each fold."""
@@ -122,6 +123,6 @@ class Comparison:
         values, true, area = values[own], self.totals[own], self.habitable[own]
         counts, density = accuracy(values, true), accuracy(values / area, true / area)
         return Row(
-            method, seed, fold, adjusted, len(true), error(values, true) if len(true) else float("nan"),
+            method, seed, fold, adjusted, len(true), float(error(values, true)) if len(true) else float("nan"),
             {name: counts[name] for name in MEASURES}, {name: density[name] for name in MEASURES},
         )  # fmt: skip

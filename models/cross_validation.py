@@ -96,7 +96,7 @@ def compare_methods(prepared: Prepared, blocks: Blocks, settings: ComparisonSett
     if not results:
         raise InputError("METHODS: none of the methods chosen can run here; the warnings say why.")
     habitable = prepared.table.habitable
-    found = Comparison(results, skipped, prepared.units.names, prepared.totals, habitable, fold, blocks, settings.adjusted)
+    found = Comparison(results, skipped, prepared.units, prepared.totals, habitable, fold, blocks, settings.adjusted)
     for method, errors in found.ranking():
         progress.pushInfo(f"{method}: error {np.mean(errors):.3f}.")
     return found

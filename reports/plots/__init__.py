@@ -1,6 +1,7 @@
 """Plots as PNG pictures, drawn from plain numbers in any thread."""
 
 from .canvas import Picture
+from .dots import dot_plot
 from .loss import loss_curve
 from .maps import DEGREES, METRES, MapUnits, error_grid, error_map, grid_map, zone_map
 from .scatter import scatter_predicted_true
@@ -10,6 +11,7 @@ __all__ = [
     "METRES",
     "MapUnits",
     "Picture",
+    "dot_plot",
     "error_grid",
     "error_map",
     "grid_map",

@@ -112,7 +112,12 @@ def error_classes(relative_errors: np.ndarray) -> np.ndarray:
 
 
 def zone_map(
-    rings: Sequence[Rings], zones: Union[Sequence[int], np.ndarray], *, map_units: MapUnits = METRES, title: str = ""
+    rings: Sequence[Rings],
+    zones: Union[Sequence[int], np.ndarray],
+    *,
+    map_units: MapUnits = METRES,
+    title: str = "",
+    name: str = "Zone",
 ) -> Picture:
     """Draw units coloured by their zone, zone 1 darkest.
 
@@ -121,6 +126,7 @@ def zone_map(
         zones: Zone of each unit, from 1.
         map_units: What a map unit is on the ground.
         title: Heading inside the figure; the report's caption usually says it.
+        name: What the legend calls a zone.
 
     Returns:
         The picture; its legend counts the units of each zone.
@@ -134,7 +140,7 @@ def zone_map(
     _draw_units(sheet.axes, rings, to_rgba_array(colours)[zones - 1], sheet.pixel)
     numbers = np.bincount(zones)[1:]
     sheet.legend(
-        ["Zone", "(number of units)"],
+        [name, "(number of units)"],
         [(colour, f"{zone}  ({count(units)})") for zone, (colour, units) in enumerate(zip(colours, numbers), 1)],
     )
     return sheet.finished()
