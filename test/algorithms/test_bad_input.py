@@ -586,10 +586,11 @@ def test_a_wrong_ending(tool, complete, refused, tmp_path):
     says(refused(tool, {**parameters_of(tool, complete), "OUTPUT": output}), "OUTPUT", "o.shp", ".tif")
 
 
-@pytest.mark.parametrize("tool", ["trainmodel", "assessaccuracy", "spatializepopulation"])
+@pytest.mark.parametrize("tool", ["trainmodel", "comparemodels", "assessaccuracy", "spatializepopulation"])
 def test_a_report_that_cannot_be_written(tool, complete, refused, tmp_path):
     given = {**parameters_of(tool, complete), "REPORT": str(tmp_path / "none" / "r.html")}
-    says(refused(tool, given, "errors.gpkg" if tool == "assessaccuracy" else "o.tif"), "REPORT", "none", "does not exist")
+    layers = {"assessaccuracy": "errors.gpkg", "comparemodels": "table.gpkg"}
+    says(refused(tool, given, layers.get(tool, "o.tif")), "REPORT", "none", "does not exist")
 
 
 @pytest.mark.parametrize("name", ["OUTPUT_RAW", "OUTPUT_MODEL"])

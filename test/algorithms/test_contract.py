@@ -61,6 +61,11 @@ TOOLS = {
         ["INPUT", "FIELDS", "ZONES", "MIN_UNITS", "SEED", "OUTPUT", "REPORT"],
         ["OUTPUT", "REPORT", "ZONES_USED", "SILHOUETTE"],
     ),
+    "comparemodels": (
+        "population",
+        [*DATA, *ZONES, "METHODS", "BLOCKS", "FOLDS", "ADJUST", "SEEDS", *TRAINING, "OUTPUT", "REPORT"],
+        ["OUTPUT", "REPORT", "BEST_METHOD"],
+    ),
     "trainmodel": (
         "population",
         [*DATA, *ZONES, "METHOD", *TRAINING, "OUTPUT", "REPORT"],
@@ -89,7 +94,7 @@ TOOLS = {
 }
 MODELS = ["Population tool by tool", "Population, raw data to grid", "Prepare factors (paper [1])"]
 GROUPS = {"preparation": "Data preparation", "population": "Population"}
-ADVANCED = {*TRAINING, "BAND", "ADD", "SMOOTHING", "ZONE_USE"}
+ADVANCED = {*TRAINING, "SEEDS", "BAND", "ADD", "SMOOTHING", "ZONE_USE"}
 
 
 @pytest.fixture(params=TOOLS)
@@ -131,6 +136,14 @@ def test_advanced_parameters(tool):
     assert advanced == (ADVANCED & set(TOOLS[tool.name()][1])) | extra
 
 
+def test_all_methods_are_compared_unless_some_are_chosen(provider):
+    methods = provider.algorithm("comparemodels").parameterDefinition("METHODS")
+    assert methods.defaultValue() == methods.options()
+    assert methods.options()[-2:] == ["areal weighting", "night-time light + 1"]
+    trained = provider.algorithm("trainmodel").parameterDefinition("METHOD").options()
+    assert methods.options()[:-2] == trained
+
+
 def test_defaults(tool):
     wanted = {
         "CELL_SIZE": 1000, "TARGET_CRS": "EPSG:6933", "RESAMPLING": "average", "METHOD": "automatic ensemble",
@@ -138,6 +151,7 @@ def test_defaults(tool):
         "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "REFERENCE_BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0,
         "RADIUS": 0,
         "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic", "ZONES": 0, "MIN_UNITS": 15, "ZONE_USE": "one-hot columns",
+        "FOLDS": 5, "SEEDS": 1,
     }  # fmt: skip
     if tool.name() == "splitclassbylights":
         wanted |= {"METHOD": "Jenks", "CLASSES": 2}
