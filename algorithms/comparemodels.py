@@ -99,7 +99,7 @@ class CompareModels(StatGridAlgorithm):
         )
         self.add(
             QgsProcessingParameterFileDestination(self.REPORT, self.tr("Report"), "HTML (*.html)", optional=True),
-            "Methods side by side, fold by fold, map of the folds, and how to read it.",
+            "Methods side by side, fold by fold, map of the folds, and how much the best method leans on each factor.",
         )
         self.addOutput(QgsProcessingOutputString(self.BEST_METHOD, self.tr("Method with the least error")))
 
@@ -146,6 +146,7 @@ class CompareModels(StatGridAlgorithm):
             self.parameterAsInt(parameters, given.SEED, context),
             self.parameterAsBoolean(parameters, self.ADJUST, context),
             given.zone_use(self, parameters, context),
+            bool(self.parameterAsFileOutput(parameters, self.REPORT, context)),
             {name: given.settings_of(self, parameters, context, name) for name in methods if name not in RULES},
         )
 

@@ -11,7 +11,7 @@ from typing import Any, Optional
 import numpy as np
 
 from ..models.coarse_to_fine import Contest
-from ..models.comparison import MEASURES, Comparison, Row
+from ..models.comparison import MEASURES, Comparison, Importance, Row
 from ..models.cross_validation import RULES, ComparisonSettings
 from ..models.population_inputs import Prepared
 from ..models.population_model import ModelCard
@@ -152,6 +152,7 @@ def comparison(
         rings=found.units.rings(tolerance=_extent_of(found.units) / PIXELS),
         map_units=map_units(prepared.factors.grid),
         skipped=found.skipped,
+        leaning=_leaning(found.importance),
         data={
             **data_summary(prepared),
             "Units compared": len(found.units),
@@ -171,6 +172,12 @@ def comparison(
         warnings=warnings,
         versions={"statgrid": plugin_version()},
     )
+
+
+def _leaning(found: Optional[Importance]) -> Optional[comparison_report.Leaning]:
+    if found is None:
+        return None
+    return comparison_report.Leaning(found.method, found.factors, found.rtae, found.increase.tolist(), found.folds.tolist())
 
 
 def write_comparison(path: str, content: comparison_report.ComparisonReport) -> None:

@@ -55,6 +55,27 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Importance:
+    """What mixing up a factor does.
+
+    Attributes:
+        method: The method looked at.
+        factors: Factor names, the most important first.
+        rtae: RTAE of the units left out, with all factors as they are.
+        increase: By how much RTAE grows over all units, shape (k,).
+        folds: The same in each fold, shape (k, folds).
+        adjusted: Whether predictions were adjusted to the blocks' totals.
+    """
+
+    method: str
+    factors: list[str]
+    rtae: float
+    increase: np.ndarray
+    folds: np.ndarray
+    adjusted: bool
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What a comparison found.
 
@@ -67,6 +88,7 @@ class Comparison:
         fold: Fold of each, from 0, shape (n,).
         blocks: Their blocks.
         adjusted: Whether methods are ranked after adjustment to the blocks' totals.
+        importance: How much the best method leans on each factor; None where that was not asked, or it is a rule.
     """
 
     results: list[MethodResult]
@@ -77,6 +99,7 @@ class Comparison:
     fold: np.ndarray
     blocks: Blocks
     adjusted: bool
+    importance: Optional[Importance] = None
 
     @property
     def folds(self) -> int:

@@ -47,6 +47,13 @@ class FactorForms:
         around = int((self.log_scale > 0).sum()) + int((~np.isnan(self.limit)).sum())
         return len(self.limit) + len(WIDTHS) * around
 
+    def columns_of(self, factor: int) -> np.ndarray:
+        """Which columns of `raw_columns` are made of a factor, its own first."""
+        count, piled = len(self.limit), np.flatnonzero(self.log_scale > 0)
+        limited = piled[~np.isnan(self.limit[piled])]
+        made_of = np.concatenate([np.arange(count), *[piled] * len(WIDTHS), *[limited] * len(WIDTHS)])
+        return np.flatnonzero(made_of == factor)
+
     @classmethod
     def of(cls, values: np.ndarray) -> "FactorForms":
         """The forms for factors with these values in the cells trained on, shape (cells, k)."""

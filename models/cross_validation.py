@@ -18,6 +18,7 @@ from . import registry
 from .baselines import light_plus_one
 from .comparison import Comparison, MethodResult
 from .expected import expected, of_model, of_rule
+from .importance import importance
 from .light import LIGHT_NAMES, light_band
 from .population_inputs import Prepared, tell_units_left_out
 from .population_training import train_population_model
@@ -41,6 +42,7 @@ class ComparisonSettings:
         seed: Folds and trainings hang on it.
         adjusted: Whether grids will be adjusted to totals; ensembles are chosen and methods ranked accordingly.
         zone_use: How zones enter, where there are some.
+        importance: Whether to tell how much the best method leans on each factor, unless it is a rule.
         training: How to train, by method; the method's own settings for those that are not named.
     """
 
@@ -50,6 +52,7 @@ class ComparisonSettings:
     seed: int = 42
     adjusted: bool = True
     zone_use: str = ONE_HOT
+    importance: bool = False
     training: Mapping[str, TrainingSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,11 +87,15 @@ def compare_methods(prepared: Prepared, blocks: Blocks, settings: ComparisonSett
     tell_units_left_out(prepared, used, once)
     prepared, blocks = prepared.only(used), blocks.only(used)
     fold = share_out(blocks, settings.folds, settings.seed, once)
-    results, skipped = [], {}
+    results: list[MethodResult] = []
+    skipped: dict[str, str] = {}
+    models: dict[str, list[Model]] = {}
+    share = 90 / len(settings.methods)
     for number, method in enumerate(settings.methods):
-        part = Part(once, 100 * number / len(settings.methods), 100 * (number + 1) / len(settings.methods))
+        part = Part(once, share * number, share * (number + 1))
         try:
-            results.append(_run(prepared, fold, method, settings, part))
+            result, models[method] = _run(prepared, fold, method, settings, part)
+            results.append(result)
         except (InputError, TrainingError, MissingDependencyError) as error:
             skipped[method] = str(error)
             once.pushWarning(f"The {method} was left out: {error}")
@@ -99,14 +106,22 @@ def compare_methods(prepared: Prepared, blocks: Blocks, settings: ComparisonSett
     found = Comparison(results, skipped, prepared.units, prepared.totals, habitable, fold, blocks, settings.adjusted)
     for method, errors in found.ranking():
         progress.pushInfo(f"{method}: error {np.mean(errors):.3f}.")
+    if settings.importance and models[found.best()]:
+        leaning = importance(prepared, found, found.best(), models[found.best()], settings.seed, Part(once, 90, 100))
+        found = replace(found, importance=leaning)
+    progress.setProgress(100)
     return found
 
 
-def _run(prepared: Prepared, fold: np.ndarray, method: str, settings: ComparisonSettings, progress: Progress) -> MethodResult:
+def _run(
+    prepared: Prepared, fold: np.ndarray, method: str, settings: ComparisonSettings, progress: Progress
+) -> tuple[MethodResult, list[Model]]:
+    """What a method predicts, and its model of each fold with the first seed; none of a rule."""
     if method in RULES:
-        return MethodResult(method, [None], _by_rule(prepared, fold, _weights(prepared, method), progress)[None])
+        return MethodResult(method, [None], _by_rule(prepared, fold, _weights(prepared, method), progress)[None]), []
     seeds = [(settings.seed + k) % (MAX_SEED + 1) for k in range(settings.seeds)]
     predicted, folds = np.zeros((settings.seeds, len(fold))), int(fold.max()) + 1
+    models: list[Model] = []
     own = settings.training.get(method) or registry.require(method).settings()
     for run, seed in enumerate(seeds):
         for left_out in range(folds):
@@ -116,7 +131,8 @@ def _run(prepared: Prepared, fold: np.ndarray, method: str, settings: Comparison
             others = np.flatnonzero(fold == left_out)
             rest = prepared.only(others)
             predicted[run, others] = expected(rest, of_model(model, rest), part)
-    return MethodResult(method, list(seeds), predicted)
+            models += [model] if run == 0 else []
+    return MethodResult(method, list(seeds), predicted), models
 
 
 def train_without(

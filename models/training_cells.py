@@ -97,7 +97,7 @@ def _sampled(coverage: UnitCoverage, mask: Mask, most: int, progress: Progress) 
         stop_if_cancelled(progress)
         row, col = np.divmod(part.cell.astype(np.int64), part.block.cols)
         cell = (row + part.block.row) * coverage.grid.cols + col + part.block.col
-        chosen = _lot(cell, part.unit) < share[part.unit]
+        chosen = lot(cell, part.unit) < share[part.unit]
         kept += np.bincount(part.unit[chosen], minlength=len(counts))
         area = part.share * part.areas[part.cell] * mask.read(part.block).ravel()[part.cell]
         chosen &= area > 0
@@ -109,7 +109,7 @@ def _sampled(coverage: UnitCoverage, mask: Mask, most: int, progress: Progress) 
     return _Entries(unit, cell, area * (counts / np.maximum(kept, 1))[unit])
 
 
-def _lot(cell: np.ndarray, unit: np.ndarray) -> np.ndarray:
+def lot(cell: np.ndarray, unit: np.ndarray) -> np.ndarray:
     """A number from 0 to 1 for each entry that looks random and depends on cell and unit alone (SplitMix64)."""
     mixed = cell.astype(np.uint64) + unit.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

@@ -28,11 +28,11 @@ BEYOND = 3.0  # times the largest headline value: single values further off are 
 def dot_plot(
     values: Mapping[str, float], parts: Mapping[str, Sequence[float]], *, label: str, of_all: str, of_parts: str
 ) -> Picture:
-    """Draw a large dot per name for the whole and small ones for its parts, from 0 to the right.
+    """Draw a large dot per name for the whole and small ones for its parts, on an axis that holds 0.
 
     Args:
         values: Name → value of the whole, from top to bottom; NaN where there is none.
-        parts: Name → values of the parts; those far beyond every large dot are drawn on the right edge.
+        parts: Name → values of the parts; those far beyond every large dot are drawn on the edge.
         label: What the values are, unit included.
         of_all: What large dots stand for.
         of_parts: What small dots stand for.
@@ -49,16 +49,20 @@ def dot_plot(
         say_nothing_to_draw(axes, "Nothing was compared.")
         return finished(figure)
     every = [value for row in parts.values() for value in row if np.isfinite(value)]
-    edge = min(max([*known, *every]), BEYOND * max(known)) * 1.05 or 1.0
+    reach = BEYOND * max(abs(value) for value in known)
+    edge = 1.05 * min(max([*known, *every, 0]), reach) or 1.0
+    left = 1.05 * max(min([*known, *every, 0]), -reach)
     place = np.arange(len(names))
-    axes.hlines(place, 0, edge, color=RULE, linewidth=0.75, zorder=1)
-    small = [(min(value, edge), k) for k, name in enumerate(names) for value in parts.get(name, ()) if np.isfinite(value)]
+    axes.hlines(place, left, edge, color=RULE, linewidth=0.75, zorder=1)
+    small = [
+        (min(max(value, left), edge), k) for k, name in enumerate(names) for value in parts.get(name, ()) if np.isfinite(value)
+    ]
     if small:
         axes.scatter(*np.transpose(small), s=16, c=MUTED, alpha=0.6, linewidths=0, zorder=2, clip_on=False, label=of_parts)
     axes.scatter(list(values.values()), place, s=60, c=TRAINING, linewidths=0, zorder=3, clip_on=False, label=of_all)
-    axes.set_xlim(0, edge)
+    axes.set_xlim(left, edge)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    set_ticks(axes.xaxis, 0, edge, logarithmic=False)
+    set_ticks(axes.xaxis, left, edge, logarithmic=False)
     axes.grid(False, axis="y")
     axes.set_yticks(place, [drawable(name) for name in names])
     axes.tick_params(axis="y", length=0)
