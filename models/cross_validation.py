@@ -101,7 +101,7 @@ def compare_methods(prepared: Prepared, blocks: Blocks, settings: ComparisonSett
             once.pushWarning(f"The {method} was left out: {error}")
         part.setProgress(100)
     if not results:
-        raise InputError("METHODS: none of the methods chosen can run here; the warnings say why.")
+        raise InputError(f"METHODS: none of the methods chosen can run here. {next(iter(skipped.values()))}")
     habitable = prepared.table.habitable
     found = Comparison(results, skipped, prepared.units, prepared.totals, habitable, fold, blocks, settings.adjusted)
     for method, errors in found.ranking():

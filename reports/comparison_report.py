@@ -250,13 +250,10 @@ def _folds(report: ComparisonReport) -> list[Block]:
 def _factors(leaning: Leaning) -> list[Block]:
     increase = dict(zip(leaning.factors, leaning.increase))
     spare = [name for name, value in increase.items() if value < SPARE]
-    text = (
-        f"Mixed up among the cells of left-out units, {leaning.factors[0]} raises the RTAE of the {leaning.method} from "
-        f"{score(leaning.rtae)} by {score(leaning.increase[0])}: where people are put hangs on it most."
-    )
-    if spare:
-        less = f"{', '.join(spare)} change{'' if len(spare) > 1 else 's'} it by less than {SPARE:g} and could be left out"
-        text += f" {less}, one at a time: factors that say much the same stand in for each other."
+    if len(spare) == len(increase):
+        text = f"No single factor changes the RTAE of the {leaning.method} ({score(leaning.rtae)}) by {SPARE:g} or more."
+    else:
+        text = _most_important(leaning, spare)
     picture = dot_plot(
         increase,
         dict(zip(leaning.factors, leaning.folds)),
@@ -266,6 +263,18 @@ def _factors(leaning: Leaning) -> list[Block]:
     )
     caption = f"How much the {leaning.method} leans on each factor, judged at units it was not trained on."
     return [Paragraph(text), Image(picture, caption, "Dots of the increase of RTAE by factor and fold.")]
+
+
+def _most_important(leaning: Leaning, spare: Sequence[str]) -> str:
+    """Say which factor counts most, and which (`spare`) not at all."""
+    text = (
+        f"Mixed up among the cells of left-out units, {leaning.factors[0]} raises the RTAE of the {leaning.method} from "
+        f"{score(leaning.rtae)} by {score(leaning.increase[0])}: where people are put hangs on it most."
+    )
+    if spare:
+        less = f"{', '.join(spare)} change{'' if len(spare) > 1 else 's'} it by less than {SPARE:g} and could be left out"
+        text += f" {less}, one at a time: factors that say much the same stand in for each other."
+    return text
 
 
 def _skipped(report: ComparisonReport) -> list[Block]:

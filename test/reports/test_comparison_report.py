@@ -90,6 +90,13 @@ def test_one_method_and_one_seed(content):
     assert html.count("data:image/png") == 1
 
 
+def test_no_factor_that_matters_is_told(content):
+    leaning = dataclasses.replace(content.leaning, increase=[0.004, 0, -0.01])
+    html = render(comparison_report.build(dataclasses.replace(content, leaning=leaning)))
+    assert "No single factor changes the RTAE of the &lt;forest&gt; (0.200) by 0.01 or more" in html
+    assert "hangs on it most" not in html
+
+
 def test_dots_far_off_stay_in_the_picture_and_none_is_no_error():
     near = dot_plot({"a": 1.0, "b": 2.0}, {"a": [0.5], "b": [2.5]}, label="Error", of_all="all", of_parts="parts")
     far = dot_plot({"a": 1.0, "b": 2.0}, {"a": [0.5], "b": [1e9]}, label="Error", of_all="all", of_parts="parts")
