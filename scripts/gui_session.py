@@ -32,7 +32,8 @@ SCENARIO = os.environ["STATGRID_GUI_SCENARIO"]
 TOOL = "statgrid:spatializepopulation"
 TICK_MS = 20
 NOTICEABLE_MS = 60
-TRAINING_HELD_UP_MS, HELD_UP_MS = 200, 1000  # the rest is matplotlib, which draws the report in long steps
+TRAINING_HELD_UP_MS = 400  # in the first run of a session: TensorFlow draws up its graphs once, in steps that hold Python
+HELD_UP_MS = 1000  # the rest is matplotlib, which draws the report in long steps
 PATIENCE_S = 90  # for any single step
 
 report: dict[str, Any] = {"failures": [], "numbers": {}, "notes": []}
