@@ -108,7 +108,7 @@ def declare_training(tool: StatGridAlgorithm) -> None:
     )
     tool.add(
         number(ENSEMBLE, tool.tr("Networks to average"), whole, None, optional=True, minValue=1, maxValue=50),
-        "Several networks with different starts are steadier than one; the method's own when empty (3; 1 in paper [1]).",
+        "Several networks with different starts are steadier than one; the method's own when empty (6; 1 in paper [1]).",
         advanced=True,
     )
     tool.add(

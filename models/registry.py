@@ -48,8 +48,8 @@ class Method:
 METHODS = {
     method.name: method
     for method in (
-        Method(automatic.NAME, True, 100, 0.01, 3),
-        Method(context_cnn.NAME, True, 100, 0.01, 3),
+        Method(automatic.NAME, True, 100, 0.01, 6),
+        Method(context_cnn.NAME, True, 100, 0.01, 6),
         Method(indicator_matrix_cnn.NAME, False, 5000, 0.01, 1),
         Method(forest.NAME, True, 1, 1.0, 1),
         Method(linear_means.NAME, True, 1, 1.0, 1),
