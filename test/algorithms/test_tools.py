@@ -275,7 +275,7 @@ def test_all_units_for_training_leave_the_validation_undefined(region, tmp_path)
 
 @pytest.mark.parametrize(
     ("more", "iterations", "ensemble"),
-    [({}, 100, 3), ({"ITERATIONS": "", "ENSEMBLE": None}, 100, 3), ({"ITERATIONS": 7, "ENSEMBLE": 2}, 7, 2)],
+    [({}, 100, 6), ({"ITERATIONS": "", "ENSEMBLE": None}, 100, 6), ({"ITERATIONS": 7, "ENSEMBLE": 2}, 7, 2)],
 )
 def test_what_is_left_empty_is_the_method_s_own(region, tmp_path, more, iterations, ensemble):
     model = str(tmp_path / "model.keras")

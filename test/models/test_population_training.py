@@ -166,7 +166,7 @@ def test_the_default_s_card_holds_limits_of_all_cells_and_its_own_settings(mixed
     card, bands = mixed.model.card, factors()
     np.testing.assert_allclose(card.low, bands.min(axis=(1, 2)))
     np.testing.assert_allclose(card.high, bands.max(axis=(1, 2)))
-    assert (card.method, card.format, card.ensemble) == (automatic.NAME, 3, 3)
+    assert (card.method, card.format, card.ensemble) == (automatic.NAME, 3, 6)
     assert (card.settings["iterations"], card.settings["seeds_used"]) == (100, [SEED]) == (mixed.iterations, [mixed.seed])
     assert card.factors == ["light", "road", "dem"]
 
