@@ -19,13 +19,12 @@ from ..models.comparison import MEASURES, Comparison
 from ..models.cross_validation import CHOICES, RULES, ComparisonSettings, compare_methods
 from ..models.population_inputs import prepare
 from ..spatial.blocks import read_blocks, spatial_blocks
-from ..spatial.errors import InputError
 from ..spatial.files import staged
 from ..spatial.progress import Part, Recorder
 from . import training_parameters as given
 from .background import run_in_background
 from .base import StatGridAlgorithm
-from .inputs import source, work_folder
+from .inputs import require_field, source, work_folder
 from .outputs import REAL, TEXT, WHOLE, report_content, require_report, write_table
 
 COLUMNS = {
@@ -108,9 +107,8 @@ class CompareModels(StatGridAlgorithm):
         given.check_data(self, parameters, context)
         given.check_zone_field(self, parameters, context)
         field = self.parameterAsString(parameters, self.BLOCKS, context)
-        fields = source(self, parameters, given.UNITS, context).fields()
-        if field and fields.lookupField(field) < 0:
-            raise InputError(f"{self.BLOCKS}: the layer has no field '{field}'. It has: {', '.join(f.name() for f in fields)}.")
+        if field:
+            require_field(source(self, parameters, given.UNITS, context), field, self.BLOCKS)
         require_report(self.parameterAsFileOutput(parameters, self.REPORT, context), self.REPORT)
 
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:

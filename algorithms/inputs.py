@@ -283,13 +283,18 @@ def save_units(units: QgsProcessingFeatureSource, fields: Sequence[str], path: P
     return str(path)
 
 
+def require_field(layer: QgsProcessingFeatureSource, field: str, name: str) -> int:
+    """Number of a field; raises `InputError` when the layer has no such field."""
+    index = int(layer.fields().lookupField(field))
+    if index < 0:
+        known = ", ".join(f.name() for f in layer.fields())
+        raise InputError(f"{name}: the layer has no field '{field}'. It has: {known}.")
+    return index
+
+
 def require_field_numeric(units: QgsProcessingFeatureSource, field: str, name: str) -> None:
     """Raise `InputError` when a field is missing or holds text."""
-    index = units.fields().lookupField(field)
-    if index < 0:
-        known = ", ".join(f.name() for f in units.fields())
-        raise InputError(f"{name}: the layer has no field '{field}'. It has: {known}.")
-    if not units.fields().at(index).isNumeric():
+    if not units.fields().at(require_field(units, field, name)).isNumeric():
         raise InputError(
             f"{name}: field '{field}' holds text, not numbers. Convert it with the field calculator (to_real(\"{field}\"))."
         )

@@ -20,7 +20,7 @@ from ..spatial.errors import InputError
 from ..spatial.point_density import DensitySettings, point_density
 from ..spatial.raster import Raster
 from .base import StatGridAlgorithm
-from .inputs import raster_path, require_geotiff, save_units, source, work_folder
+from .inputs import raster_path, require_field, require_geotiff, save_units, source, work_folder
 
 
 class PointDensity(StatGridAlgorithm):
@@ -77,9 +77,8 @@ class PointDensity(StatGridAlgorithm):
         points = source(self, parameters, self.INPUT, context, "points")
         Raster(raster_path(self, parameters, self.GRID, context), self.GRID)
         field = self.parameterAsString(parameters, self.CATEGORY, context)
-        if field and points.fields().lookupField(field) < 0:
-            known = ", ".join(f.name() for f in points.fields())
-            raise InputError(f"{self.CATEGORY}: the layer has no field '{field}'. It has: {known}.")
+        if field:
+            require_field(points, field, self.CATEGORY)
         if parse_categories(self.parameterAsString(parameters, self.CATEGORIES, context)) and not field:
             raise InputError(
                 f"{self.CATEGORIES} is given but {self.CATEGORY} is empty. Choose the field that holds the category."

@@ -14,10 +14,10 @@ from qgis.core import (
     QgsProcessingParameterNumber,
 )
 
-from ..spatial.clusters import MAX_SEED
 from ..spatial.errors import InputError
 from ..spatial.files import staged
 from ..spatial.progress import Recorder
+from ..spatial.seeds import MAX_SEED
 from ..spatial.zoning import ZoningSettings, find_zones
 from ..spatial.zoning_table import density_fields, read_zoning_table
 from .base import StatGridAlgorithm

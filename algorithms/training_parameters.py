@@ -20,9 +20,10 @@ from ..models.zone_use import ONE_HOT, ZONE_USES, require_fitting, require_one_m
 from ..spatial.errors import InputError
 from ..spatial.progress import Progress
 from ..spatial.raster import Raster
+from ..spatial.seeds import MAX_SEED
 from ..spatial.zones import zone_names
 from .base import StatGridAlgorithm
-from .inputs import fields_given, raster_path, require_field_numeric, require_same_grid, save_units, source
+from .inputs import fields_given, raster_path, require_field, require_field_numeric, require_same_grid, save_units, source
 
 UNITS, POPULATION, FACTORS, MASK, METHOD = "UNITS", "POPULATION", "FACTORS", "MASK", "METHOD"
 ZONE, ZONE_USE = "ZONE", "ZONE_USE"
@@ -112,7 +113,7 @@ def declare_training(tool: StatGridAlgorithm) -> None:
         advanced=True,
     )
     tool.add(
-        number(SEED, tool.tr("Seed"), number.Type.Integer, 42, minValue=0, maxValue=2**31 - 1),
+        number(SEED, tool.tr("Seed"), number.Type.Integer, 42, minValue=0, maxValue=MAX_SEED),
         "Every random choice hangs on it: the same inputs and seed give the same result on one machine.",
         advanced=True,
     )
@@ -213,10 +214,7 @@ def check_zone_field(tool: StatGridAlgorithm, parameters: dict[str, Any], contex
     name = zone_field(tool, parameters, context)
     if not name:
         return []
-    fields = source(tool, parameters, UNITS, context).fields()
-    index = fields.lookupField(name)
-    if index < 0:
-        raise InputError(f"{ZONE}: the layer has no field '{name}'. It has: {', '.join(f.name() for f in fields)}.")
-    values = source(tool, parameters, UNITS, context).uniqueValues(index)
+    units = source(tool, parameters, UNITS, context)
+    values = units.uniqueValues(require_field(units, name, ZONE))
     names = zone_names(value for value in values if isinstance(value, (int, float, str)))
     return names if len(names) > 1 else []

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..spatial.errors import InputError, TrainingError
 from ..spatial.progress import Part, Progress
-from . import conformal, tensorflow_runtime
+from . import tensorflow_runtime
 from .baselines import forest, light_plus_one, linear_means
 from .coarse_to_fine import LEAST_UNITS, Candidate, Contest, Fitted, contest, without_contest
 from .context_bank import ContextBank
@@ -91,10 +91,6 @@ class AutomaticModel:
     def density(self, columns: np.ndarray) -> np.ndarray:
         """Persons per habitable km², shape (cells,)."""
         return self.parts(columns) @ self.weights()
-
-    def disagreement(self, columns: np.ndarray, area: np.ndarray) -> np.ndarray:
-        """How much the terms disagree about the persons in cells of these habitable areas (km²), in logarithms."""
-        return conformal.disagreement(self.parts(columns) * area[:, None], self.weights())
 
     def weights(self) -> np.ndarray:
         """The terms' weights, shape (terms,)."""

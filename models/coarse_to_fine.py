@@ -13,9 +13,9 @@ import numpy as np
 from ..spatial.accuracy import accuracy
 from ..spatial.errors import TrainingError
 from ..spatial.progress import Part, Progress, stop_if_cancelled
+from ..spatial.seeds import MAX_SEED
 from . import conformal, ensemble_weights
 from .ensemble_weights import Round
-from .training import MAX_SEED
 from .training_cells import TrainingCells
 from .unit_merging import merge_units
 from .unit_sums import UnitSums

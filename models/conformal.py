@@ -4,8 +4,8 @@
 
 The interval of a prediction p̂ is (1 + p̂) · exp(± q · s) − 1, with q the scores' quantile. Models trained on large units stand in
 for the one trained on the small, so the interval is meant for places smaller than the units. `fall` carries it there: how fast
-relative errors fall with the size of a place is told by the units of the rounds, small ones against large ones. It lies between
-0 (all cells err alike) and ½ (cells err apart, errors of sums cancel out).
+relative errors fall with the size of a place is told by the units of the rounds, small ones against large ones. Theory has it
+between 0 (all cells err alike) and ½ (cells err apart, errors of sums cancel out); what is used is at most `STEEPEST_FALL`.
 
 Source: Lei et al. (2018), Distribution-free predictive inference for regression, JASA 113.
 """

@@ -42,17 +42,10 @@ class FactorForms:
     limit: np.ndarray
 
     @property
-    def columns(self) -> int:
-        """How many columns `raw_columns` makes of the factors."""
-        around = int((self.log_scale > 0).sum()) + int((~np.isnan(self.limit)).sum())
-        return len(self.limit) + len(WIDTHS) * around
-
-    def columns_of(self, factor: int) -> np.ndarray:
-        """Which columns of `raw_columns` are made of a factor, its own first."""
-        count, piled = len(self.limit), np.flatnonzero(self.log_scale > 0)
-        limited = piled[~np.isnan(self.limit[piled])]
-        made_of = np.concatenate([np.arange(count), *[piled] * len(WIDTHS), *[limited] * len(WIDTHS)])
-        return np.flatnonzero(made_of == factor)
+    def made_of(self) -> np.ndarray:
+        """Which factor each column of `raw_columns` is made of, shape (columns,)."""
+        piled, limited = np.flatnonzero(self.log_scale > 0), np.flatnonzero(~np.isnan(self.limit))
+        return np.concatenate([np.arange(len(self.limit)), *[piled] * len(WIDTHS), *[limited] * len(WIDTHS)])
 
     @classmethod
     def of(cls, values: np.ndarray) -> "FactorForms":

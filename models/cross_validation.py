@@ -10,20 +10,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..spatial.blocks import Blocks, share_out
-from ..spatial.dasymetric import WeightReader, reader
+from ..spatial.dasymetric import WeightReader, even, reader
 from ..spatial.errors import InputError, MissingDependencyError, TrainingError
-from ..spatial.grid import Block
 from ..spatial.progress import Once, Part, Progress, stop_if_cancelled
+from ..spatial.seeds import MAX_SEED
 from . import registry
 from .baselines import light_plus_one
 from .comparison import Comparison, MethodResult
 from .expected import expected, of_model, of_rule
 from .importance import importance
 from .light import LIGHT_NAMES, light_band
+from .mixture_model import Model
 from .population_inputs import Prepared, tell_units_left_out
 from .population_training import train_population_model
-from .prediction import Model
-from .training import MAX_SEED, TrainingSettings
+from .training import TrainingSettings
 from .zone_use import ONE_HOT
 
 AREAL, LIGHT = "areal weighting", light_plus_one.NAME
@@ -83,7 +83,7 @@ def compare_methods(prepared: Prepared, blocks: Blocks, settings: ComparisonSett
         InputError: There is one block only, or no method can run.
     """
     once = Once(progress)
-    used = np.flatnonzero(np.isfinite(prepared.table.density(prepared.totals)) & np.isfinite(prepared.table.means).all(axis=1))
+    used = prepared.usable()
     tell_units_left_out(prepared, used, once)
     prepared, blocks = prepared.only(used), blocks.only(used)
     fold = share_out(blocks, settings.folds, settings.seed, once)
@@ -155,15 +155,11 @@ def _weights(prepared: Prepared, rule: str) -> WeightReader:
         InputError: No factor is night-time light.
     """
     if rule == AREAL:
-        return _even
+        return even
     light = light_band(prepared.factors.names)
     if light is None:
         raise InputError(f"FACTORS has no band of night-time light. Give its name one of these words: {', '.join(LIGHT_NAMES)}.")
     return reader(prepared.factors, light, add=1)
-
-
-def _even(block: Block) -> np.ndarray:
-    return np.ones((block.rows, block.cols))
 
 
 def _by_rule(prepared: Prepared, fold: np.ndarray, weights: WeightReader, progress: Progress) -> np.ndarray:

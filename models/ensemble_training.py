@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..spatial.progress import Part, Progress
+from ..spatial.seeds import MAX_SEED
 from . import indicator_matrix_cnn
 from .scaling import MinMax
-from .training import MAX_SEED, History, TrainingSettings, fit_alive
+from .training import History, TrainingSettings, fit_alive
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from ..spatial.coverage import BlockCoverage
 from ..spatial.dasymetric import WeightReader
 from ..spatial.grid import Block
 from ..spatial.progress import Progress, stop_if_cancelled
-from ..spatial.zones import ZoneShares
+from .mixture_model import Model
 from .population_inputs import Prepared
-from .prediction import Model
 
 EntryDensity = Callable[[BlockCoverage, Progress], np.ndarray]  # density of each entry's cell, shape (entries,)
 Change = Callable[[np.ndarray, np.ndarray], np.ndarray]  # columns (n, c) and numbers in the grid (n,) of cells → columns
@@ -31,7 +30,7 @@ def expected(prepared: Prepared, density: EntryDensity, progress: Progress) -> n
     sums = np.zeros(len(prepared.units))
     for part in prepared.coverage:
         stop_if_cancelled(progress)
-        area = part.share * part.areas[part.cell] * prepared.mask.read(part.block).ravel()[part.cell]
+        area = part.area() * prepared.mask.of_entries(part)
         sums += np.bincount(part.unit, area * density(part, progress), len(sums))
     return sums
 
@@ -49,9 +48,7 @@ def of_model(model: Model, prepared: Prepared, change: Optional[Change] = None) 
         prepared: The units, whose factors are in the order that the model was trained with.
         change: Changes what is known of cells before they are predicted.
     """
-    zones = None
-    if model.card.zones and prepared.zones:
-        zones = ZoneShares(prepared.units, prepared.zones.arranged(model.card.zones), prepared.factors.grid)
+    zones = prepared.zone_shares(model.card.zones) if model.card.zones else None
     bands, grid = list(range(len(model.card.factors))), prepared.factors.grid
 
     def density(part: BlockCoverage, progress: Progress) -> np.ndarray:

@@ -14,9 +14,8 @@ from ..spatial.accuracy import accuracy
 from ..spatial.progress import Progress
 from .comparison import Comparison, Importance
 from .expected import expected, of_model
-from .mixture_model import MixtureModel
+from .mixture_model import MixtureModel, Model
 from .population_inputs import Prepared
-from .prediction import Model
 from .training_cells import lot
 
 MOST_CELLS = 50_000  # held of a fold, to draw from
@@ -95,4 +94,4 @@ def columns_of(model: Model, factor: int) -> np.ndarray:
     """Which of a model's columns hold a factor: the cell's own and, of a mixture, those of its surroundings."""
     if not isinstance(model, MixtureModel):
         return np.array([factor])
-    return model.mixture.bank.forms.columns_of(factor)
+    return np.flatnonzero(model.mixture.bank.forms.made_of == factor)

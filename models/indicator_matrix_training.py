@@ -37,7 +37,7 @@ def train_indicator_matrix(prepared: Prepared, settings: TrainingSettings, progr
     zone_use = zone_use if zones else ""
     require_fitting(len(table.factors), zones.names if zones else [], zone_use, settings.ensemble)
     density = table.density(prepared.totals)
-    used = np.flatnonzero(np.isfinite(density) & np.isfinite(table.means).all(axis=1))
+    used = prepared.usable()
     _check_units(prepared, used, progress)
     one_hot = zones.one_hot()[used] if zones else np.empty((len(used), 0))
     groups = [np.flatnonzero(column) for column in one_hot.T] if zone_use == PER_ZONE else [np.arange(len(used))]

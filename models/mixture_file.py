@@ -167,7 +167,7 @@ def _bank(arrays: Mapping[str, np.ndarray]) -> ContextBank:
     piled, limited = scale > 0, ~np.isnan(limit)
     if scale.ndim != 1 or limit.shape != scale.shape or (limited & ~piled).any():
         raise ModelFileError("its columns do not fit its factors")
-    wanted = FactorForms(scale, limit).columns
+    wanted = len(FactorForms(scale, limit).made_of)
     if any(v.shape != (wanted,) for v in (centre, spread, low, high)):
         raise ModelFileError("its columns do not fit its factors")
     if (scale < 0).any() or (spread <= 0).any():

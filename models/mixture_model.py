@@ -1,7 +1,7 @@
 """A population model that is a mixture over the columns of the context bank: its card, and what it says of cells."""
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ..spatial.zones import ZoneShares
 from . import training_cells
 from .automatic import AutomaticModel
 from .conformal import Interval, disagreement
-from .population_model import CellPrediction, ModelCard
+from .population_model import CellPrediction, ModelCard, PopulationModel
 
 ALIKE = 0.02  # difference of cell sizes that changes nothing worth telling
 MAX_STRETCH = 20.0  # of surroundings, in cells of a finer grid: the rest would cost minutes
@@ -69,3 +69,6 @@ class MixtureModel:
         parts = self.mixture.parts(bank.scale(columns))
         spread = None if area is None else disagreement(parts * area[:, None], weights)
         return CellPrediction(parts @ weights, beyond, spread)
+
+
+Model = Union[PopulationModel, MixtureModel]  # whatever a method trains

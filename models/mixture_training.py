@@ -9,7 +9,6 @@ from ..spatial.errors import InputError
 from ..spatial.progress import Part, Progress
 from ..spatial.provenance import plugin_version
 from ..spatial.zoned_factors import ZonedFactors
-from ..spatial.zones import ZoneShares
 from . import automatic, context_cnn, tensorflow_runtime
 from .automatic import AutomaticModel, AutomaticSettings, train_automatic
 from .baselines import forest, linear_means
@@ -59,9 +58,10 @@ def train_mixture(
             f"FACTORS has {len(factors.names)} bands and ZONE {len(names)} zones; a model takes at most {MAX_FACTORS} of both "
             "together. Keep the bands that matter ('Stack factors'), or merge zones ('Regional zones')."
         )
-    if prepared.zones:
+    shares = prepared.zone_shares()
+    if shares is not None:
         require_one_model(zone_use)
-        zones = ZonedFactors(factors, ZoneShares(prepared.units, prepared.zones, factors.grid))
+        zones = ZonedFactors(factors, shares)
     cells = training_cells(zones or factors, prepared.coverage, prepared.mask, prepared.totals, Part(progress, 0, 20))
     tell_units_left_out(prepared, cells.units, progress)
     networks = UnitSumSettings(

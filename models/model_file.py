@@ -14,19 +14,18 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
 from ..spatial.errors import ModelFileError, OutputError
 from ..spatial.files import put_in_place, temporary_name
 from . import indicator_matrix_cnn, mixture_file, registry, tensorflow_runtime
-from .mixture_model import MixtureModel
+from .mixture_model import MixtureModel, Model
 from .population_model import FORMAT_OF_MIXTURES, ModelCard, PopulationModel, without_nan
 from .zone_use import PER_ZONE
 
 CARD, WEIGHTS, PARTS = "statgrid.json", "model.weights.h5", "mixture.json"
-EXTENSION = ".keras"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 # Bytes; a file that claims more is not ours.
 _MAX_CARD, _MAX_WEIGHTS, _MAX_PARTS = 1 << 20, 1 << 29, 1 << 22
@@ -34,7 +33,7 @@ _MAX_ARRAYS = 1000  # of a mixture
 _MAX_OBJECTS = 10_000  # groups and arrays among the weights; 250 networks have some 7,500
 
 
-def save_model(model: Union[PopulationModel, MixtureModel], path: str) -> None:
+def save_model(model: Model, path: str) -> None:
     """Write a model under a temporary name, then rename it.
 
     Raises:
@@ -75,7 +74,7 @@ def _network_entries(model: PopulationModel) -> dict[str, bytes]:
         }
 
 
-def load_model(path: str) -> Union[PopulationModel, MixtureModel]:
+def load_model(path: str) -> Model:
     """Read a model file.
 
     Raises:
@@ -171,7 +170,6 @@ def _entry(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 
 
 def _network(card: ModelCard, weights: bytes) -> Any:
-    registry.require(card.method)
     if card.zone_use == PER_ZONE:
         network = indicator_matrix_cnn.build_zoned(len(card.zones), card.ensemble, seed=0)
     else:

@@ -13,7 +13,6 @@ from ..spatial.progress import Part, Progress, Silent
 from ..spatial.provenance import file_hash, plugin_version
 from ..spatial.raster import Raster
 from ..spatial.units import Units, read_units
-from ..spatial.zones import ZoneShares
 from . import registry
 from .light import light_band
 from .model_file import save_model
@@ -128,9 +127,9 @@ def spatialize(
         kept["STATGRID_SEED"] = str(settings.training.seed)
         progress.pushInfo("Predicting the cells …")
         density, spread = _predict(prepared, result, Path(folder), interval is not None, kept, Part(progress, 70, 80))
-        adjustment = _write_counts(prepared, inputs, settings, outputs, density, kept, Part(progress, 80, 92))
+        adjustment = _write_counts(prepared, inputs, settings, outputs, density, kept, Part(progress, 80, 91))
         if interval is not None and spread is not None:
-            write_bounds(Raster(outputs.grid), spread, interval, outputs.uncertainty, progress)
+            write_bounds(Raster(outputs.grid), spread, interval, outputs.uncertainty, Part(progress, 91, 92))
         assessments = _assess(prepared, inputs, outputs, check, settings, Path(folder), Part(progress, 92, 100))
     return ChainResult(prepared, result, adjustment, assessments, check.units if check else None)
 
@@ -140,8 +139,8 @@ def _predict(
 ) -> tuple[Raster, Optional[Raster]]:
     """The density of every cell and, if wanted, how much the model's parts disagree there."""
     files = PredictionFiles(str(folder / "density.tif"), str(folder / "spread.tif") if with_spread else "")
-    zones = ZoneShares(prepared.units, prepared.zones, prepared.factors.grid) if prepared.zones else None
-    predict_grid(GridPredictor(result.model, prepared.factors, prepared.mask, zones), files, progress, kept)
+    predictor = GridPredictor(result.model, prepared.factors, prepared.mask, prepared.zone_shares())
+    predict_grid(predictor, files, progress, kept)
     return Raster(files.density, "predicted density"), Raster(files.spread) if with_spread else None
 
 

@@ -11,7 +11,7 @@ from ..spatial.factors import Mask, UnitTable, unit_table
 from ..spatial.progress import Part, Progress
 from ..spatial.raster import Raster
 from ..spatial.units import Units, read_units
-from ..spatial.zones import UnitZones, read_zones
+from ..spatial.zones import UnitZones, ZoneShares, read_zones
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,16 @@ class Prepared:
     table: UnitTable
     totals: np.ndarray
     zones: Optional[UnitZones] = None
+
+    def usable(self) -> np.ndarray:
+        """Row numbers of the units with habitable land and data of every factor."""
+        return np.flatnonzero(np.isfinite(self.table.density(self.totals)) & np.isfinite(self.table.means).all(axis=1))
+
+    def zone_shares(self, names: Sequence[str] = ()) -> Optional[ZoneShares]:
+        """Shares of the cells in zones, arranged as `names` where there are any; None without zones."""
+        if self.zones is None:
+            return None
+        return ZoneShares(self.units, self.zones.arranged(list(names)) if names else self.zones, self.factors.grid)
 
     def only(self, chosen: np.ndarray) -> "Prepared":
         """The same for some of the units: nothing of the others is in it, but the factors of cells around them.

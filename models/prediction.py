@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Optional
 
 import numpy as np
 
@@ -15,12 +15,11 @@ from ..spatial.grid import Block
 from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.raster import Raster, RasterLayout, RasterWriter
 from ..spatial.zones import ZoneShares
-from .mixture_model import MixtureModel
-from .population_model import ModelCard, PopulationModel
+from .mixture_model import Model
+from .population_model import ModelCard
 
 UNIT = "persons/km²"
 CLIPPED_WORTH_A_WARNING = 0.05
-Model = Union[PopulationModel, MixtureModel]
 
 
 @dataclass(frozen=True)

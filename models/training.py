@@ -11,12 +11,12 @@ import numpy as np
 
 from ..spatial.errors import InputError, TrainingError
 from ..spatial.progress import Part, Progress, stop_if_cancelled
+from ..spatial.seeds import MAX_SEED
 from . import tensorflow_runtime
 
 ITERATIONS_PER_CALL = 50
 DEAD_SPREAD = 0.01  # predictions with less than this share of the target's spread are constant
 MAX_RESEEDS = 8
-MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)

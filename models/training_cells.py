@@ -95,11 +95,10 @@ def _sampled(coverage: UnitCoverage, mask: Mask, most: int, progress: Progress) 
     found, kept = [], np.zeros(len(counts), np.int64)
     for number, part in enumerate(coverage):
         stop_if_cancelled(progress)
-        row, col = np.divmod(part.cell.astype(np.int64), part.block.cols)
-        cell = (row + part.block.row) * coverage.grid.cols + col + part.block.col
+        cell = part.grid_cell(coverage.grid)
         chosen = lot(cell, part.unit) < share[part.unit]
         kept += np.bincount(part.unit[chosen], minlength=len(counts))
-        area = part.share * part.areas[part.cell] * mask.read(part.block).ravel()[part.cell]
+        area = part.area() * mask.of_entries(part)
         chosen &= area > 0
         found.append((part.unit[chosen], cell[chosen], area[chosen]))
         progress.setProgress(100 * (number + 1) / coverage.block_count)

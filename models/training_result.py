@@ -1,13 +1,12 @@
 """What comes of a training: the model and how it fared."""
 
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Optional
 
 import numpy as np
 
 from .coarse_to_fine import Contest
-from .mixture_model import MixtureModel
-from .population_model import PopulationModel
+from .mixture_model import Model
 from .training import History
 
 
@@ -28,7 +27,7 @@ class TrainingResult:
         contest: How the parts of a mixture were chosen; None for a single network.
     """
 
-    model: Union[PopulationModel, MixtureModel]
+    model: Model
     units: np.ndarray
     held_out: np.ndarray
     predicted: np.ndarray

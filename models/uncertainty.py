@@ -13,8 +13,7 @@ from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.provenance import plugin_version
 from ..spatial.raster import Raster, RasterLayout, RasterWriter
 from .conformal import Interval
-from .mixture_model import MixtureModel
-from .prediction import Model
+from .mixture_model import MixtureModel, Model
 
 
 def interval_of(model: Model) -> Interval:

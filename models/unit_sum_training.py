@@ -14,9 +14,9 @@ import numpy as np
 
 from ..spatial.errors import InputError
 from ..spatial.progress import Progress, stop_if_cancelled
+from ..spatial.seeds import MAX_SEED
 from . import context_cnn, tensorflow_runtime
 from .context_cnn import ContextCnn
-from .training import MAX_SEED
 from .unit_sums import UnitSums
 
 DENSITIES_A_CALL = 500_000  # cells · members · iterations in one call, so that cancel is obeyed within a second

@@ -14,10 +14,10 @@ from .coverage import UnitCoverage, require_grid
 from .errors import InputError
 from .grid import Grid, spatial_reference
 from .progress import Part, Progress, stop_if_cancelled
-from .raster import NODATA, Raster, RasterLayout, RasterWriter, open_raster, unique_names
+from .raster import Raster, RasterLayout, RasterWriter, open_raster, require_raster_crs, unique_names
 from .resampling import MIXING, Resampling
 from .units import Units, read_units
-from .warping import warped_band
+from .warping import read_warped, warped_band
 from .window import places_in
 
 MAX_CELLS = 4_000_000_000
@@ -170,7 +170,7 @@ def align_rasters(
             warped = warped_band(source.dataset, source.band, grid, way[k])
             if warped is None:
                 raise InputError(f"{role}: '{source.path}' cannot be reprojected to the grid. Check its CRS and extent.")
-            _copy_band(warped.GetRasterBand(1), writer, k, f"{role}: '{Path(source.path).name}'", share)
+            _copy_band(warped, writer, k, f"{role}: '{Path(source.path).name}'", share)
     return labels
 
 
@@ -178,11 +178,7 @@ def _sources(path: str, title: str, role: str, progress: Progress) -> list[_Sour
     """The bands of a raster."""
     dataset = open_raster(path, role)
     bands = value_bands(dataset, role)
-    if not dataset.GetProjection() and not dataset.GetGCPProjection():
-        raise InputError(
-            f"{role}: '{path}' has no coordinate reference system. Assign one (Raster > Projections > Assign projection; "
-            "for NetCDF and others that cannot be changed, Raster > Conversion > Translate)."
-        )
+    require_raster_crs(dataset, role)
     _warn_of_alpha(dataset, role, progress)
     names = band_names(path, bands)
     return [_Source(path, dataset, band, name, [name, file_name(path), title]) for band, name in zip(bands, names)]
@@ -211,18 +207,12 @@ def _warn_of_classes(sources: Sequence[_Source], ways: Sequence[str], role: str,
         )
 
 
-def _copy_band(source: gdal.Band, writer: RasterWriter, band: int, name: str, progress: Progress) -> None:
+def _copy_band(source: gdal.Dataset, writer: RasterWriter, band: int, name: str, progress: Progress) -> None:
     blocks = list(writer.layout.grid.blocks())
     found = False
     for number, block in enumerate(blocks):
         stop_if_cancelled(progress)
-        try:
-            values = source.ReadAsArray(block.col, block.row, block.cols, block.rows)
-        except RuntimeError:
-            values = None
-        if values is None:
-            raise InputError(f"{name} cannot be read (damaged or truncated file?). Make it again.")
-        values = np.where((values == NODATA) | np.isinf(values), np.nan, values)
+        values = read_warped(source, block, name)
         found = found or not np.isnan(values).all()
         writer.write(block, values, band)
         progress.setProgress(100 * (number + 1) / len(blocks))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .clusters import MAX_SEED, k_means, one_thread
+from .clusters import k_means, one_thread
 from .errors import InputError
 from .progress import Progress
+from .seeds import MAX_SEED
 from .units import Units
 from .zones import read_zones
 

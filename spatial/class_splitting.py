@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Callable
 
 import numpy as np
@@ -178,8 +177,7 @@ def _require_urban_light(urban: UrbanLight, settings: SplitSettings, progress: P
         )
     if not urban.lit:
         raise NothingToSplitError(
-            f"NIGHTLIGHTS: '{Path(urban.light.path).name}' has no data on urban land: it lies elsewhere or is empty there. "
-            "Check its CRS and extent."
+            f"{urban.light.who} has no data on urban land: it lies elsewhere or is empty there. Check its CRS and extent."
         )
 
 

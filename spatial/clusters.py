@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .deep_binding import import_apart
-from .errors import MissingDependencyError
+from .deep_binding import require_package
 from .progress import Progress, stop_if_cancelled
+from .seeds import MAX_SEED
 
 STARTS = 20  # k-means runs from other starting points, of which the best counts
-MAX_SEED = 2**31 - 1
 
 
 def k_means(cluster: Any, points: np.ndarray, count: int, seed: int, progress: Progress) -> np.ndarray:
@@ -40,14 +39,9 @@ def one_thread() -> Iterator[tuple[Any, Any]]:
     Raises:
         MissingDependencyError: scikit-learn is not installed.
     """
-    try:
-        import_apart("sklearn.cluster", "sklearn.metrics", "threadpoolctl")
-        import threadpoolctl
-        from sklearn import cluster, metrics
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"The Python package 'scikit-learn' is not available ({error}). Install it as StatGrid's README says, e.g. with the "
-            "QPIP plugin, and restart QGIS."
-        ) from None
+    require_package("scikit-learn", "sklearn.cluster", "sklearn.metrics", "threadpoolctl")
+    import threadpoolctl
+    from sklearn import cluster, metrics
+
     with threadpoolctl.threadpool_limits(limits=1):
         yield cluster, metrics

@@ -12,8 +12,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from .deep_binding import import_apart
-from .errors import InputError, MissingDependencyError
+from .deep_binding import require_package
+from .errors import InputError
 from .grid import Block, Grid
 from .progress import Progress, Silent, stop_if_cancelled
 from .units import Units
@@ -40,6 +40,15 @@ class BlockCoverage:
     cell: np.ndarray
     share: np.ndarray
     areas: np.ndarray
+
+    def area(self) -> np.ndarray:
+        """Ground area of each entry, shape (n,), km²."""
+        return self.share * self.areas[self.cell]
+
+    def grid_cell(self, grid: Grid) -> np.ndarray:
+        """Cell number of each entry in the whole grid, row by row, shape (n,), int64."""
+        row, col = np.divmod(self.cell.astype(np.int64), self.block.cols)
+        return (row + self.block.row) * grid.cols + col + self.block.col
 
 
 class UnitCoverage:
@@ -169,15 +178,10 @@ def cover(units: Units, grid: Grid, block: Block) -> tuple[np.ndarray, np.ndarra
     Raises:
         MissingDependencyError: exactextract is not installed.
     """
-    try:
-        import_apart("exactextract", "exactextract.raster")
-        from exactextract import exact_extract
-        from exactextract.raster import NumPyRasterSource
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"The Python package 'exactextract' is not available ({error}). Install it as StatGrid's README says, e.g. with the "
-            "QPIP plugin, and restart QGIS."
-        ) from None
+    require_package("exactextract", "exactextract", "exactextract.raster")
+    from exactextract import exact_extract
+    from exactextract.raster import NumPyRasterSource
+
     west, south, east, north = grid.block_extent(block)
     cells = np.broadcast_to(np.uint8(1), (block.rows, block.cols))
     raster = NumPyRasterSource(cells, west, south, east, north, srs_wkt=grid.crs)

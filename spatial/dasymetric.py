@@ -94,8 +94,8 @@ class Adjuster:
 
     def _amounts(self, part: BlockCoverage) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Each entry's share of a unit: by weight, by habitable area, by area."""
-        area = part.share * part.areas[part.cell]
-        habitable = area * self.mask.read(part.block).ravel()[part.cell]
+        area = part.area()
+        habitable = area * self.mask.of_entries(part)
         return habitable * self.weights(part.block).ravel()[part.cell], habitable, area
 
     def check(self, totals: np.ndarray, progress: Progress) -> int:
@@ -261,16 +261,14 @@ def _remainders(
     adjuster: Adjuster, totals: np.ndarray, chosen: np.ndarray, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Entry number, unit, remainder and cell number (in the whole grid) of the chosen units' entries."""
-    found, first, cols = [], 0, adjuster.coverage.grid.cols
+    found, first = [], 0
     for part in adjuster.coverage:
         stop_if_cancelled(progress)
         wanted = np.flatnonzero(chosen[part.unit])
         values = adjuster.contributions(part, totals)[wanted]
         left = np.round(values - np.floor(values + FLOOR_SLACK), 6)
         left[values == 0] = -1  # after the smallest remainder: nobody is placed where the weight is 0
-        row, col = np.divmod(part.cell[wanted].astype(np.int64), part.block.cols)
-        cell = (row + part.block.row) * cols + col + part.block.col
-        found.append((first + wanted, part.unit[wanted], left, cell))
+        found.append((first + wanted, part.unit[wanted], left, part.grid_cell(adjuster.coverage.grid)[wanted]))
         first += part.unit.size
     where, unit, left, cell = (np.concatenate(column) for column in zip(*found))
     return where, unit, left, cell

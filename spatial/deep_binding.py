@@ -7,6 +7,8 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from .errors import MissingDependencyError
+
 
 @contextlib.contextmanager
 def deep_binding() -> Iterator[None]:
@@ -54,3 +56,18 @@ def import_apart(*names: str) -> None:
     thread.join()
     if errors:
         raise errors[0]
+
+
+def require_package(package: str, *modules: str) -> None:
+    """Import modules of a package as `import_apart` does.
+
+    Raises:
+        MissingDependencyError: The package, as pip calls it, is not installed or does not work.
+    """
+    try:
+        import_apart(*modules)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"The Python package '{package}' is not available ({error}). Install it as StatGrid's README says, e.g. with the "
+            "QPIP plugin, and restart QGIS."
+        ) from None

@@ -7,7 +7,7 @@ from typing import Optional
 
 import numpy as np
 
-from .coverage import UnitCoverage, require_grid
+from .coverage import BlockCoverage, UnitCoverage, require_grid
 from .errors import InputError
 from .grid import Block, Grid
 from .progress import Progress, stop_if_cancelled
@@ -75,6 +75,10 @@ class Mask:
             )
         return np.minimum(share, 1)
 
+    def of_entries(self, part: BlockCoverage) -> np.ndarray:
+        """Habitable share of each entry's cell, shape (n,)."""
+        return self.read(part.block).ravel()[part.cell]
+
 
 def unit_table(factors: Raster, coverage: UnitCoverage, mask: Mask, progress: Progress) -> UnitTable:
     """Exact area-weighted means of every factor over every unit (METHODS step 4).
@@ -92,9 +96,9 @@ def unit_table(factors: Raster, coverage: UnitCoverage, mask: Mask, progress: Pr
     done = 0
     for part in coverage:
         stop_if_cancelled(progress)
-        area = part.share * part.areas[part.cell]
+        area = part.area()
         ground += float(area.sum())
-        habitable += np.bincount(part.unit, area * mask.read(part.block).ravel()[part.cell], n)
+        habitable += np.bincount(part.unit, area * mask.of_entries(part), n)
         for j in range(k):  # band by band, so that a hundred of them need no more memory than one
             stop_if_cancelled(progress)
             values = factors.read(part.block, [j]).ravel()[part.cell].astype(np.float64)

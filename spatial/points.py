@@ -10,7 +10,7 @@ from .errors import InputError
 from .grid import Grid, crs_name
 from .progress import Progress, stop_if_cancelled
 from .raster import quiet_gdal
-from .vector import open_vector, require_crs
+from .vector import open_vector, require_crs, require_field
 
 CHUNK = 10_000  # points read between two looks at cancel
 
@@ -34,10 +34,7 @@ def read_points(path: str, field: str, grid: Grid, progress: Progress) -> tuple[
     dataset, layer = open_vector(path, "INPUT", "a layer of points")
     require_crs(layer, "INPUT")
     definition = layer.GetLayerDefn()
-    index = definition.GetFieldIndex(field) if field else -1
-    if field and index < 0:
-        known = ", ".join(definition.GetFieldDefn(k).GetName() for k in range(definition.GetFieldCount()))
-        raise InputError(f"CATEGORY: the layer has no field '{field}'. It has: {known or 'none'}.")
+    index = require_field(definition, field, "CATEGORY") if field else -1
     numbers: dict[str, int] = {}
     places: list[tuple[float, float]] = []
     value: list[int] = []

@@ -131,6 +131,15 @@ def open_raster(path: str, role: str = "raster") -> gdal.Dataset:
     return dataset
 
 
+def require_raster_crs(dataset: gdal.Dataset, role: str) -> None:
+    """Raise `InputError` when an open raster has no coordinate reference system."""
+    if not dataset.GetProjection() and not dataset.GetGCPProjection():
+        raise InputError(
+            f"{role}: '{dataset.GetDescription()}' has no coordinate reference system. Assign one (Raster > Projections > Assign "
+            "projection; for NetCDF and others that cannot be changed, Raster > Conversion > Translate)."
+        )
+
+
 @contextlib.contextmanager
 def quiet_gdal() -> Iterator[None]:
     """Keep GDAL's own error lines off the console: the caller says it better."""

@@ -15,7 +15,7 @@ from .alignment import align_rasters, resampling_for
 from .errors import InputError
 from .grid import Block, Grid
 from .progress import Part, Progress, stop_if_cancelled
-from .raster import Raster, RasterLayout, RasterWriter, open_raster, quiet_gdal
+from .raster import Raster, RasterLayout, RasterWriter, open_raster, quiet_gdal, require_raster_crs
 from .window import window_under
 
 TERRAIN = ("elevation", "slope", "ruggedness")
@@ -153,10 +153,7 @@ def _radius(deviation: float) -> int:
 def _north_up(path: str, folder: str) -> Raster:
     """The DEM; one that is rotated or south-up as a virtual raster that is not."""
     source = open_raster(path, "DEM")
-    if not source.GetProjection() and not source.GetGCPProjection():
-        raise InputError(
-            f"DEM: '{path}' has no coordinate reference system. Assign one (Raster > Projections > Assign projection)."
-        )
+    require_raster_crs(source, "DEM")
     transform = source.GetGeoTransform()
     if source.GetProjection() and not transform[2] and not transform[4] and transform[1] > 0 > transform[5]:
         return Raster(path, "DEM")

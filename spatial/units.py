@@ -12,7 +12,7 @@ from .errors import InputError
 from .grid import crs_name, spatial_reference
 from .progress import Progress
 from .raster import quiet_gdal
-from .vector import open_vector, require_crs
+from .vector import open_vector, require_crs, require_field
 
 MAX_NAMED = 5  # how many units a message names
 
@@ -180,10 +180,7 @@ def _rewound(layer: Any) -> Any:
 
 
 def _check_numeric(definition: Any, field: str, role: str) -> None:
-    index = definition.GetFieldIndex(field)
-    if index < 0:
-        known = ", ".join(definition.GetFieldDefn(k).GetName() for k in range(definition.GetFieldCount()))
-        raise InputError(f"{role} has no field '{field}'. It has: {known or 'none'}.")
+    index = require_field(definition, field, role)
     if definition.GetFieldDefn(index).GetType() not in (ogr.OFTInteger, ogr.OFTInteger64, ogr.OFTReal):
         raise InputError(
             f"{role}: field '{field}' holds text, not numbers. Convert it with the field calculator (to_real(\"{field}\"))."

@@ -44,3 +44,12 @@ def require_crs(layer: Any, role: str) -> None:
     reference = layer.GetSpatialRef()
     if reference is None or (reference.GetName() or "").startswith("Undefined"):  # what a GeoPackage without CRS says
         raise InputError(f"{role}: the layer has no coordinate reference system. Set it (layer > Set CRS), then run again.")
+
+
+def require_field(definition: Any, field: str, role: str) -> int:
+    """Number of a field; raises `InputError` when the layer, of which `definition` tells, has no such field."""
+    index = int(definition.GetFieldIndex(field))
+    if index < 0:
+        known = ", ".join(definition.GetFieldDefn(k).GetName() for k in range(definition.GetFieldCount()))
+        raise InputError(f"{role} has no field '{field}'. It has: {known or 'none'}.")
+    return index

@@ -5,10 +5,12 @@ import math
 from dataclasses import replace
 from typing import Optional
 
+import numpy as np
 from osgeo import gdal, osr
 
 from .bands import Band
-from .grid import Grid
+from .errors import InputError
+from .grid import Block, Grid
 from .raster import NODATA, quiet_gdal
 
 
@@ -35,6 +37,22 @@ def warped_band(source: gdal.Dataset, band: Band, grid: Grid, resampling: str) -
             )  # fmt: skip
     except RuntimeError:
         return None
+
+
+def read_warped(warped: gdal.Dataset, block: Block, who: str) -> np.ndarray:
+    """A block of what `warped_band` gave, shape (rows, cols), NaN where there is no data.
+
+    Raises:
+        InputError: The raster cannot be read; `who` names it.
+    """
+    try:
+        with quiet_gdal():
+            values = warped.ReadAsArray(block.col, block.row, block.cols, block.rows)
+    except RuntimeError:
+        values = None
+    if values is None:
+        raise InputError(f"{who} cannot be read (damaged or truncated file?). Make it again.")
+    return np.where((values == NODATA) | np.isinf(values), np.nan, values)
 
 
 def _plain(source: gdal.Dataset, band: Band, grid: Grid) -> gdal.Dataset:

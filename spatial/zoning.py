@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from .clusters import MAX_SEED, k_means, one_thread
+from .clusters import k_means, one_thread
 from .errors import InputError
 from .factors import quoted
 from .progress import Progress, stop_if_cancelled
+from .seeds import MAX_SEED
 from .units import MAX_NAMED
 from .zoning_table import ZoningTable
 

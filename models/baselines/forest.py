@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...spatial.deep_binding import import_apart
-from ...spatial.errors import MissingDependencyError
+from ...spatial.deep_binding import require_package
 from ...spatial.progress import Progress, stop_if_cancelled
 from ..unit_sums import UnitSums
 
@@ -78,14 +77,9 @@ def fit(columns: np.ndarray, sums: UnitSums, seed: int, progress: Progress) -> F
     Raises:
         MissingDependencyError: scikit-learn is not installed.
     """
-    try:
-        import_apart("sklearn.ensemble")
-        from sklearn.ensemble import RandomForestRegressor
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"The Python package 'scikit-learn' is not available ({error}). Install it as StatGrid's README says, e.g. with the "
-            "QPIP plugin, and restart QGIS."
-        ) from None
+    require_package("scikit-learn", "sklearn.ensemble")
+    from sklearn.ensemble import RandomForestRegressor
+
     means = sums.means(columns).astype(np.float32)
     target = np.log1p(sums.totals / sums.areas())
     grown = RandomForestRegressor(0, max_features=FACTORS_A_SPLIT, random_state=seed, warm_start=True)

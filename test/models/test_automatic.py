@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from statgrid.models import automatic, context_cnn
 from statgrid.models.automatic import CONTEXT, OWN, AutomaticSettings, candidates, train_automatic
+from statgrid.models.conformal import disagreement
 from statgrid.models.context_bank import ContextBank, FactorForms
 from statgrid.models.training_cells import TrainingCells
 from statgrid.models.unit_sum_training import UnitSumSettings
@@ -54,7 +55,7 @@ def test_intervals_hold_most_of_the_true_cells(region, trained):
     sums, columns = region.cells.sums, region.cells.columns
     density = trained.density(columns)
     expected = density * (region.totals / sums.of(density))[region.number]
-    low, high = trained.contest.interval.bounds(expected, trained.disagreement(columns, np.ones(len(columns))))
+    low, high = trained.contest.interval.bounds(expected, disagreement(trained.parts(columns), trained.weights()))
     inside = (low <= region.truth.ravel()) & (region.truth.ravel() <= high)
     assert 0.7 < inside.mean() <= 1
 

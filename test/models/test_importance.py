@@ -70,8 +70,8 @@ def test_surroundings_belong_to_their_factor():
         changed = factors.copy()
         changed[factor] = changed[factor][::-1]
         differ = (raw_columns(changed, forms) != before).any(axis=(0, 1))
-        np.testing.assert_array_equal(np.flatnonzero(differ), forms.columns_of(factor))
-    assert len(forms.columns_of(0)) == 7  # its own, three widths of its logarithm, three of its limit
+        np.testing.assert_array_equal(np.flatnonzero(differ), np.flatnonzero(forms.made_of == factor))
+    assert (forms.made_of == 0).sum() == 7  # its own, three widths of its logarithm, three of its limit
 
 
 def test_cancel_is_obeyed(world):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from statgrid.spatial import clusters
+from statgrid.spatial import deep_binding
 from statgrid.spatial.blocks import Blocks, read_blocks, share_out, spatial_blocks
 from statgrid.spatial.errors import Cancelled, InputError, MissingDependencyError
 from statgrid.spatial.progress import Silent
@@ -62,7 +62,7 @@ def test_without_scikit_learn_a_sentence_says_how_to_get_it(world, monkeypatch):
     def missing(*names):
         raise ImportError("No module named 'sklearn'")
 
-    monkeypatch.setattr(clusters, "import_apart", missing)
+    monkeypatch.setattr(deep_binding, "import_apart", missing)
     with pytest.raises(MissingDependencyError, match="'scikit-learn' is not available"):
         spatial_blocks(units_of(world, towns())[1], 4, 1, Silent())
 

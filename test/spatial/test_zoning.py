@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from statgrid.spatial import clusters, zoning
+from statgrid.spatial import deep_binding, zoning
 from statgrid.spatial.errors import Cancelled, InputError, MissingDependencyError
 from statgrid.spatial.progress import Silent
 from statgrid.spatial.zoning import Trial, ZoningSettings, find_zones
@@ -91,7 +91,7 @@ def test_without_scikit_learn_a_sentence_says_how_to_get_it(monkeypatch):
     def missing(*names):
         raise ImportError("No module named 'sklearn'")
 
-    monkeypatch.setattr(clusters, "import_apart", missing)
+    monkeypatch.setattr(deep_binding, "import_apart", missing)
     with pytest.raises(MissingDependencyError, match=r"'scikit-learn' is not available.*README"):
         zones()
 
