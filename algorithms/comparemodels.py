@@ -36,6 +36,7 @@ COLUMNS = {
     "error": REAL,
     **dict.fromkeys(MEASURES, REAL),
     **dict.fromkeys((f"d_{name}" for name in MEASURES), REAL),
+    **dict.fromkeys(("factor_90", "held_90", "width_90"), REAL),
 }
 
 
@@ -151,5 +152,9 @@ class CompareModels(StatGridAlgorithm):
     def _rows(self, found: Comparison) -> list[tuple[Any, ...]]:
         rows = [row for adjusted in ((True, False) if found.can_adjust else (False,)) for row in found.rows(adjusted, folds=True)]
         return [
-            (r.method, r.seed, r.fold, int(r.adjusted), r.units, r.error, *r.counts.values(), *r.density.values()) for r in rows
-        ]
+            (
+                r.method, r.seed, r.fold, int(r.adjusted), r.units, r.error, *r.counts.values(), *r.density.values(),
+                r.factor, r.held, r.width,
+            )
+            for r in rows
+        ]  # fmt: skip

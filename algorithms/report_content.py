@@ -197,7 +197,8 @@ def _compared(found: Comparison, adjusted: bool) -> list[comparison_report.Compa
         by_fold = [float(np.mean(errors)) for errors in folds]
         counts = {"error": [r.error for r in every], **{m: [r.counts[m] for r in every] for m in MEASURES}}
         density = {m: [r.density[m] for r in every] for m in MEASURES}
-        methods.append(comparison_report.ComparedMethod(name, name in RULES, counts, density, by_fold))
+        sure = (float(np.mean([getattr(r, key) for r in every])) for key in ("factor", "held", "width"))
+        methods.append(comparison_report.ComparedMethod(name, name in RULES, counts, density, by_fold, *sure))
     return sorted(methods, key=lambda each: float(np.mean(each.counts["error"])))
 
 

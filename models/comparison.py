@@ -1,7 +1,7 @@
 """What each method predicted for the units left out, and how far off it was."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from ..spatial.accuracy import accuracy
 from ..spatial.blocks import Blocks
 from ..spatial.units import Units
+from .conformal import LEVEL
 from .ensemble_weights import error
 
 MEASURES = ("r2", "rtae", "rmse", "mape", "bias")
@@ -22,11 +23,14 @@ class MethodResult:
         name: The method.
         seeds: Seed of each run; None for a rule, which knows none.
         predicted: Persons in each unit, by the model trained without it, shape (runs, n).
+        bounds: Lower and upper bound of each unit, persons, the way methods are ranked, shape (runs, 2, n); NaN where there is
+            none. None for a method that does not tell how sure it is.
     """
 
     name: str
     seeds: list[Optional[int]]
     predicted: np.ndarray
+    bounds: Optional[np.ndarray] = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Row:
         error: What the contest of the automatic ensemble counts, RTAE + √(1 − R²) of persons; NaN without units.
         counts: `MEASURES` of persons.
         density: `MEASURES` of persons per habitable km².
+        factor: Factor within which 90 % of the units lie, 1 or more: up to so many times too high or too low (of persons + 1).
+        held: Share of the units whose true total lies inside the method's bounds, 0–1; NaN without bounds.
+        width: Factor that those bounds allow, its median: upper and lower bound are so many times the estimate up and down.
     """
 
     method: str
@@ -52,6 +59,9 @@ class Row:
     error: float
     counts: dict[str, float]
     density: dict[str, float]
+    factor: float = np.nan
+    held: float = np.nan
+    width: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -114,10 +124,15 @@ class Comparison:
     def rows(self, adjusted: bool, folds: bool = False) -> Iterator[Row]:
         """Measures of every method and seed over all units and, with `folds`, over each fold."""
         for result in self.results:
-            for seed, predicted in zip(result.seeds, result.predicted):
-                values = self.adjust(predicted) if adjusted else predicted
+            bounds = result.bounds if adjusted == (self.adjusted and self.can_adjust) else None
+            for run, seed in enumerate(result.seeds):
+                values = self.adjust(result.predicted[run]) if adjusted else result.predicted[run]
                 for fold in range(self.folds + 1 if folds else 1):
-                    yield self._row(result.name, seed, values, fold, adjusted)
+                    row = self._row(result.name, seed, values, fold, adjusted)
+                    if bounds is not None:
+                        held, width = self._sureness(bounds[run], fold)
+                        row = replace(row, held=held, width=width)
+                    yield row
 
     def ranking(self) -> list[tuple[str, list[float]]]:
         """Methods and their error with each seed, the best first by its mean over the seeds."""
@@ -135,11 +150,16 @@ class Comparison:
 
         Where a method expects nobody in a whole block, its people are spread evenly over the habitable land.
         """
-        block = self.blocks.block
-        people, found = np.bincount(block, self.totals), np.bincount(block, predicted)
-        weight = np.where(found[block] > 0, predicted, self.habitable)
-        shares = weight / np.bincount(block, weight)[block]
-        return np.where(np.bincount(block)[block] > 1, shares * people[block], np.nan)
+        return adjust(predicted, self.blocks.block, self.totals, self.habitable)
+
+    def _sureness(self, bounds: np.ndarray, fold: int) -> tuple[float, float]:
+        """Share of the units inside their bounds, and the factor that the bounds allow; NaN without bounds."""
+        own = np.isfinite(bounds).all(axis=0) & ((self.fold == fold - 1) | (fold == 0))
+        if not own.any():
+            return np.nan, np.nan
+        (low, high), true = bounds[:, own], self.totals[own]
+        width = np.sqrt((1 + high) / (1 + low))
+        return float(np.mean((low <= true) & (true <= high))), float(np.median(width))
 
     def _row(self, method: str, seed: Optional[int], values: np.ndarray, fold: int, adjusted: bool) -> Row:
         own = np.isfinite(values) & ((self.fold == fold - 1) | (fold == 0))
@@ -147,5 +167,20 @@ class Comparison:
         counts, density = accuracy(values, true), accuracy(values / area, true / area)
         return Row(
             method, seed, fold, adjusted, len(true), float(error(values, true)) if len(true) else float("nan"),
-            {name: counts[name] for name in MEASURES}, {name: density[name] for name in MEASURES},
+            {name: counts[name] for name in MEASURES}, {name: density[name] for name in MEASURES}, factor_within(values, true),
         )  # fmt: skip
+
+
+def adjust(predicted: np.ndarray, block: np.ndarray, totals: np.ndarray, habitable: np.ndarray) -> np.ndarray:
+    """What `Comparison.adjust` tells, for units of which `block` gives the block; all of shape (n,)."""
+    people, found = np.bincount(block, totals), np.bincount(block, predicted)
+    weight = np.where(found[block] > 0, predicted, habitable)
+    shares = weight / np.bincount(block, weight)[block]
+    return np.where(np.bincount(block)[block] > 1, shares * people[block], np.nan)
+
+
+def factor_within(predicted: np.ndarray, true: np.ndarray, share: float = LEVEL) -> float:
+    """Factor within which such a share of units lies, of persons + 1 so that empty units count; NaN without units."""
+    if not len(true):
+        return float("nan")
+    return float(np.exp(np.quantile(np.abs(np.log1p(predicted) - np.log1p(true)), share)))

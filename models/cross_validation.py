@@ -6,6 +6,7 @@ scaling, nor a contest can see them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Optional
 
 import numpy as np
 
@@ -16,11 +17,12 @@ from ..spatial.progress import Once, Part, Progress, stop_if_cancelled
 from ..spatial.seeds import MAX_SEED
 from . import registry
 from .baselines import light_plus_one
-from .comparison import Comparison, MethodResult
-from .expected import expected, of_model, of_rule
+from .comparison import Comparison, MethodResult, adjust
+from .conformal import disagreement
+from .expected import expected, of_model, of_parts, of_rule
 from .importance import importance
 from .light import LIGHT_NAMES, light_band
-from .mixture_model import Model
+from .mixture_model import MixtureModel, Model
 from .population_inputs import Prepared, tell_units_left_out
 from .population_training import train_population_model
 from .training import TrainingSettings
@@ -94,7 +96,7 @@ def compare_methods(prepared: Prepared, blocks: Blocks, settings: ComparisonSett
     for number, method in enumerate(settings.methods):
         part = Part(once, share * number, share * (number + 1))
         try:
-            result, models[method] = _run(prepared, fold, method, settings, part)
+            result, models[method] = _run(prepared, blocks, fold, method, settings, part)
             results.append(result)
         except (InputError, TrainingError, MissingDependencyError) as error:
             skipped[method] = str(error)
@@ -114,13 +116,15 @@ def compare_methods(prepared: Prepared, blocks: Blocks, settings: ComparisonSett
 
 
 def _run(
-    prepared: Prepared, fold: np.ndarray, method: str, settings: ComparisonSettings, progress: Progress
+    prepared: Prepared, blocks: Blocks, fold: np.ndarray, method: str, settings: ComparisonSettings, progress: Progress
 ) -> tuple[MethodResult, list[Model]]:
     """What a method predicts, and its model of each fold with the first seed; none of a rule."""
     if method in RULES:
         return MethodResult(method, [None], _by_rule(prepared, fold, _weights(prepared, method), progress)[None]), []
     seeds = [(settings.seed + k) % (MAX_SEED + 1) for k in range(settings.seeds)]
     predicted, folds = np.zeros((settings.seeds, len(fold))), int(fold.max()) + 1
+    is_sure = registry.require(method).is_mixture and (not settings.adjusted or len(blocks) < len(fold))
+    bounds = np.full((settings.seeds, 2, len(fold)), np.nan) if is_sure else None
     models: list[Model] = []
     own = settings.training.get(method) or registry.require(method).settings()
     for run, seed in enumerate(seeds):
@@ -130,9 +134,23 @@ def _run(
             model = train_without(prepared, fold == left_out, method, replace(own, seed=seed), settings, part)
             others = np.flatnonzero(fold == left_out)
             rest = prepared.only(others)
-            predicted[run, others] = expected(rest, of_model(model, rest), part)
+            predicted[run, others] = expected(rest, of_model(model, rest), part)[:, 0]
+            if bounds is not None and isinstance(model, MixtureModel):
+                bounds[run, :, others] = _bounds(model, rest, blocks.only(others) if settings.adjusted else None, part).T
             models += [model] if run == 0 else []
-    return MethodResult(method, list(seeds), predicted), models
+    return MethodResult(method, list(seeds), predicted, bounds), models
+
+
+def _bounds(model: MixtureModel, prepared: Prepared, blocks: Optional[Blocks], progress: Progress) -> np.ndarray:
+    """Lower and upper bound of each unit, adjusted to the totals of `blocks` if there are any, shape (2, n); NaN without them."""
+    if model.interval is None:
+        return np.full((2, len(prepared.units)), np.nan)
+    weights = model.mixture.weights()
+    parts = expected(prepared, of_parts(model, prepared), progress)
+    both = np.column_stack([parts @ weights, parts])
+    if blocks is not None:
+        both = np.column_stack([adjust(column, blocks.block, prepared.totals, prepared.table.habitable) for column in both.T])
+    return np.stack(model.interval.bounds(both[:, 0], disagreement(both[:, 1:], weights)))
 
 
 def train_without(
@@ -165,7 +183,7 @@ def _weights(prepared: Prepared, rule: str) -> WeightReader:
 def _by_rule(prepared: Prepared, fold: np.ndarray, weights: WeightReader, progress: Progress) -> np.ndarray:
     """Predictions of a rule, scaled by the units of the other folds, shape (n,)."""
     stop_if_cancelled(progress)
-    sums, predicted = expected(prepared, of_rule(weights), progress), np.zeros(len(fold))
+    sums, predicted = expected(prepared, of_rule(weights), progress)[:, 0], np.zeros(len(fold))
     for left_out in range(int(fold.max()) + 1):
         own = fold == left_out
         weight = sums[~own].sum()

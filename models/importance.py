@@ -73,10 +73,10 @@ def importance(
         others = np.flatnonzero(found.fold == fold)
         rest = prepared.only(others)
         pool = _Pool(MOST_CELLS / max(sum(part.cell.size for part in rest.coverage), 1))
-        predicted[0, others] = expected(rest, of_model(model, rest, pool), progress)
+        predicted[0, others] = expected(rest, of_model(model, rest, pool), progress)[:, 0]
         for factor in range(len(names)):
             mixed = _Mixed(pool.columns(), columns_of(model, factor), seed + 1)
-            predicted[1 + factor, others] = expected(rest, of_model(model, rest, mixed), progress)
+            predicted[1 + factor, others] = expected(rest, of_model(model, rest, mixed), progress)[:, 0]
             progress.setProgress(100 * (fold + (factor + 1) / len(names)) / len(models))
     adjusted = found.adjusted and found.can_adjust
     values = [found.adjust(row) if adjusted else row for row in predicted]

@@ -55,6 +55,10 @@ class MixtureModel:
         ratio = side / grid.cell_side if isinstance(side, float) and side > 0 else 1.0
         return 1.0 if abs(ratio - 1) < ALIKE else min(ratio, MAX_STRETCH)
 
+    def parts(self, columns: np.ndarray) -> np.ndarray:
+        """Persons per habitable km² by each part of the mixture, shape (n, parts), for cells of which all is known."""
+        return self.mixture.parts(self.mixture.bank.scale(columns))
+
     def predict(self, columns: np.ndarray, area: Optional[np.ndarray] = None) -> CellPrediction:
         """Predict cells of which all is known.
 
@@ -66,7 +70,7 @@ class MixtureModel:
         own = columns[:, : len(self.card.factors)]
         count = own.shape[1]
         beyond = (own < bank.low[:count]) | (own > bank.high[:count])
-        parts = self.mixture.parts(bank.scale(columns))
+        parts = self.parts(columns)
         spread = None if area is None else disagreement(parts * area[:, None], weights)
         return CellPrediction(parts @ weights, beyond, spread)
 

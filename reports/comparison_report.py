@@ -10,7 +10,7 @@ import numpy as np
 
 from .document import Block, Column, Definition, Definitions, Document, Image, KeyFigure, Note, Paragraph, Section, Table
 from .metrics import METRIC_DEFINITIONS, metric_definitions
-from .number_format import MISSING, count, score
+from .number_format import MISSING, count, percent, score
 from .plots import METRES, MapUnits, dot_plot, zone_map
 
 SPARE = 0.01  # an RTAE that nobody will miss
@@ -48,6 +48,9 @@ class ComparedMethod:
         counts: Measure → value with each seed, of persons; "error" among them.
         density: The same of persons per habitable km², without "error".
         folds: Error in each fold, mean over the seeds; NaN where nothing could be compared.
+        factor: Factor within which 90 % of the units lie, mean over the seeds.
+        held: Share of the units inside the method's own bounds, 0–1, mean over the seeds; NaN without bounds.
+        width: Factor that these bounds allow up and down, median of the units; NaN without bounds.
     """
 
     name: str
@@ -55,6 +58,9 @@ class ComparedMethod:
     counts: Mapping[str, Sequence[float]]
     density: Mapping[str, Sequence[float]]
     folds: Sequence[float]
+    factor: float = math.nan
+    held: float = math.nan
+    width: float = math.nan
 
     @property
     def error(self) -> float:
@@ -128,6 +134,7 @@ def build(report: ComparisonReport) -> Document:
     parts = [
         Section("Methods side by side", [*_tables(report), Note(TWO_WAYS), *[Note(text) for text in report.notes]]),
         Section("Fold by fold", _folds(report)),
+        Section("How sure the methods are", _sureness(first)),
         Section("What the best method leans on", _factors(report.leaning) if report.leaning else []),
         Section("What could not run", _skipped(report)),
         Section("Data", [Table.of_pairs(report.data, ("Data", "Value"))] if report.data else []),
@@ -245,6 +252,29 @@ def _folds(report: ComparisonReport) -> list[Block]:
         map_ = zone_map(report.rings, report.fold, map_units=report.map_units, name="Fold")
         blocks.append(Image(map_, "The folds: units of one colour were left out together.", "Map of the units coloured by fold."))
     return blocks
+
+
+def _sureness(methods: Sequence[ComparedMethod]) -> list[Block]:
+    """What the methods' own bounds of left-out units are worth; nothing where no method has any."""
+    if all(math.isnan(method.held) for method in methods):
+        return []
+    columns = [
+        Column("Method"),
+        Column("90 % of units within a factor of", "right"),
+        Column("True totals inside its 90 % bounds", "right"),
+        Column("Factor its bounds allow (median)", "right"),
+    ]
+    rows = [[m.name, _factor(m.factor), percent(m.held), _factor(m.width)] for m in methods]
+    text = (
+        "Methods that know how sure they are give bounds for each left-out unit, made to hold the true total in 90 % of places. "
+        "A factor of 1.5 means: up to half as much again, or a third less. Bounds are worth something when they hold about 90 % "
+        "and allow less than the factor within which areal weighting comes right."
+    )
+    return [Table(columns, rows, "Bounds of left-out units"), Note(text)]
+
+
+def _factor(value: float) -> str:
+    return MISSING if math.isnan(value) else f"{value:.2f}"
 
 
 def _factors(leaning: Leaning) -> list[Block]:

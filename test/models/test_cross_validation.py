@@ -1,9 +1,11 @@
 """Comparing methods: nothing of a left-out unit is known, and the numbers are those of hand-made regions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from statgrid.models import cross_validation, registry
-from statgrid.models.comparison import Comparison, MethodResult
+from statgrid.models.comparison import Comparison, MethodResult, factor_within
 from statgrid.models.cross_validation import AREAL, CHOICES, LIGHT, ComparisonSettings, compare_methods
 from statgrid.models.population_inputs import PopulationInputs, prepare
 from statgrid.spatial.blocks import Blocks
@@ -272,3 +274,37 @@ def test_blocks_of_single_units_are_ranked_as_predicted():
     found = made({"a": [[1, 2, 3]], "b": [[9, 19, 31]]}, totals=(10, 20, 30), block=(0, 1, 2), fold=(0, 1, 2))
     assert not found.can_adjust
     assert found.best() == "b"
+
+
+# How sure methods are
+
+
+def test_bounds_are_counted_by_hand():
+    true = np.array([10.0, 30, 20, 40, 5])
+    bounds = np.stack([true * [1, 1, 1, 1, 2], true * 4])[None]
+    found = replace(made({}, adjusted=False), results=[MethodResult("sure", [1], true[None], bounds)])
+    (row,) = found.rows(adjusted=False)
+    assert row.held == 0.8
+    assert row.width == pytest.approx(np.sqrt((1 + 80) / (1 + 20)))
+    assert row.factor == 1
+    (row,) = found.rows(adjusted=True)
+    assert np.isnan(row.held)  # bounds stand for the way that methods are ranked
+
+
+def test_factor_within_which_units_lie():
+    true = np.full(100, 1000.0)
+    assert factor_within(true * np.repeat([2, 1], [9, 91]), true) == 1
+    assert factor_within(true * np.repeat([0.5, 2, 1], [6, 6, 88]), true) == pytest.approx(2, abs=0.01)
+    assert np.isnan(factor_within(true[:0], true[:0]))
+
+
+def test_only_a_mixture_tells_how_sure_it_is_and_its_bounds_hold_its_estimate(world):
+    found = compare(world, CONTEXT, LINEAR, AREAL, PAPER)
+    bounds = {result.name: result.bounds for result in found.results}
+    assert (bounds[AREAL], bounds[PAPER]) == (None, None)
+    for result in found.results[:2]:
+        low, high = result.bounds[0]
+        estimate = found.adjust(result.predicted[0])
+        assert ((low <= estimate) & (estimate <= high)).all()
+        assert (high > low).all()
+    assert all(0 <= row.held <= 1 and row.width > 1 for row in found.rows(True) if row.method in (CONTEXT, LINEAR))
