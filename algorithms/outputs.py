@@ -15,6 +15,7 @@ from qgis.core import (
     QgsFeatureSink,
     QgsField,
     QgsFields,
+    QgsGeometry,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
@@ -70,7 +71,7 @@ def write_with_columns(
     for column in columns:
         added.append(QgsField(column, WHOLE if whole else REAL))
     fields = QgsProcessingUtils.combineFields(units.fields(), added)
-    sink, output = _sink(tool, parameters, name, context, fields, units)
+    sink, output = _sink(tool, parameters, name, context, fields, (units.wkbType(), units.sourceCrs()))
     if sink is None:
         return ""
     number = int if whole else float
@@ -104,15 +105,34 @@ def write_table(
     Raises:
         OutputError: The table cannot be written, or its format would make columns' names alike.
     """
+    layer = (QgsWkbTypes.Type.NoGeometry, QgsCoordinateReferenceSystem())
+    return write_shapes(tool, parameters, name, context, columns, ((QgsGeometry(), row) for row in rows), layer)
+
+
+def write_shapes(
+    tool: QgsProcessingAlgorithm,
+    parameters: dict[str, Any],
+    name: str,
+    context: QgsProcessingContext,
+    columns: Mapping[str, Any],
+    rows: Iterable[tuple[QgsGeometry, Sequence[Any]]],
+    layer: tuple[Any, QgsCoordinateReferenceSystem],
+) -> str:
+    """Write shapes with a row of values each to the sink `name`, as `write_table` does.
+
+    Args:
+        layer: Kind of the shapes, such as `QgsWkbTypes.Type.Point`, and their CRS.
+    """
     _require_names_kept(parameters.get(name), name, list(columns))
     fields = QgsFields()
     for column, kind in columns.items():
         fields.append(QgsField(column, kind))
-    sink, output = _sink(tool, parameters, name, context, fields)
+    sink, output = _sink(tool, parameters, name, context, fields, layer)
     if sink is None:
         return ""
-    for row in rows:
+    for shape, row in rows:
         feature = QgsFeature(fields)
+        feature.setGeometry(shape)
         feature.setAttributes([None if value != value else value for value in row])
         if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
             raise OutputError(f"{name}: a row cannot be written ({sink.lastError()}). Choose another folder or format.")
@@ -125,17 +145,15 @@ def _sink(
     name: str,
     context: QgsProcessingContext,
     fields: QgsFields,
-    units: Optional[QgsProcessingFeatureSource] = None,
+    layer: tuple[Any, QgsCoordinateReferenceSystem],
 ) -> tuple[Any, str]:
-    """A sink with the shapes of `units`, or without shapes; None when an optional one is not wanted.
+    """A sink for shapes of a kind and CRS; None when an optional one is not wanted.
 
     Raises:
         OutputError: It cannot be written.
     """
-    kind = units.wkbType() if units else QgsWkbTypes.Type.NoGeometry
-    crs = units.sourceCrs() if units else QgsCoordinateReferenceSystem()
     try:
-        sink, output = tool.parameterAsSink(parameters, name, context, fields, kind, crs)
+        sink, output = tool.parameterAsSink(parameters, name, context, fields, *layer)
     except QgsProcessingException as error:
         raise OutputError(f"{name} cannot be written: {error}. Choose another folder or format.") from None
     if sink is None and parameters.get(name):

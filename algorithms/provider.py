@@ -20,10 +20,12 @@ from .cleannightlights import CleanNightLights
 from .comparemodels import CompareModels
 from .creategrid import CreateGrid
 from .distancetofeatures import DistanceToFeatures
+from .extractfactories import ExtractFactories
 from .landusefractions import LandUseFractions
 from .pointdensity import PointDensity
 from .predictgrid import PredictGrid
 from .regionalzones import RegionalZones
+from .spatialbalance import SpatialBalance
 from .spatializepopulation import SpatializePopulation
 from .splitclassbylights import SplitClassByLights
 from .stackfactors import StackFactors
@@ -50,6 +52,8 @@ ALGORITHMS: tuple[Any, ...] = (
     AdjustToTotals,
     AssessAccuracy,
     SpatializePopulation,
+    ExtractFactories,
+    SpatialBalance,
 )
 
 

@@ -91,9 +91,19 @@ TOOLS = {
         [*DATA, *ZONES, "METHOD", "ADJUST", "REFERENCE", "REFERENCE_FIELD", "WHOLE_PERSONS", *TRAINING, *CHAIN_FILES],
         [*CHAIN_FILES, "R2_TRAINING", "R2_VALIDATION", "MAX_RELATIVE_ERROR", "TOTAL", *MEASURES, *with_ending("_RAW")],
     ),
+    "extractfactories": (
+        "industry",
+        ["INPUT", "CATEGORY", "PRESET", "CATEGORIES", "CLUSTER_DISTANCE", "OUTPUT"],
+        ["OUTPUT", "SITES", "POIS", "KINDS"],
+    ),
+    "spatialbalance": (
+        "industry",
+        ["INPUT", "REGIONS", "FIELD", "OUTPUT", "PATH", "REPORT"],
+        ["OUTPUT", "PATH", "REPORT", "MONTHS", "GINI_FIRST", "GINI_LAST", "THEIL_FIRST", "THEIL_LAST", "DISTANCE_KM"],
+    ),
 }
 MODELS = ["Population tool by tool", "Population, raw data to grid", "Prepare factors (paper [1])"]
-GROUPS = {"preparation": "Data preparation", "population": "Population"}
+GROUPS = {"preparation": "Data preparation", "population": "Population", "industry": "Industrial output"}
 ADVANCED = {*TRAINING, "SEEDS", "BAND", "ADD", "SMOOTHING", "ZONE_USE"}
 
 
@@ -151,7 +161,7 @@ def test_defaults(tool):
         "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "REFERENCE_BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0,
         "RADIUS": 0,
         "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic", "ZONES": 0, "MIN_UNITS": 15, "ZONE_USE": "one-hot columns",
-        "FOLDS": 5, "SEEDS": 1,
+        "FOLDS": 5, "SEEDS": 1, "CLUSTER_DISTANCE": 500,
     }  # fmt: skip
     if tool.name() == "splitclassbylights":
         wanted |= {"METHOD": "Jenks", "CLASSES": 2}

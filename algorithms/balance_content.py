@@ -1,0 +1,87 @@
+"""From a balance over time to the plain values that its report shows.
+
+Imported where a report is wanted only: it brings matplotlib along, which takes half a second.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..reports.balance_report import BalanceReport, PeriodSummary, build
+from ..reports.document import write_report
+from ..reports.number_format import percent
+from ..reports.plots import DEGREES, METRES, MapUnits
+from ..spatial.balance import Balance, Period
+from ..spatial.balance_inputs import Regions
+from ..spatial.grid import crs_name
+from ..spatial.ground import Ground
+from ..spatial.provenance import plugin_version
+from ..spatial.raster import Raster
+
+PIXELS = 2000  # of a map's longer side; finer bends of a border are not drawn
+
+
+def write_balance(path: str, found: Balance, regions: Regions, raster: Raster, warnings: Sequence[str]) -> None:
+    """Write the report of a balance."""
+    write_report(path, build(balance(found, regions, raster, warnings)))
+
+
+def balance(found: Balance, regions: Regions, raster: Raster, warnings: Sequence[str]) -> BalanceReport:
+    """Content of the report."""
+    grid, series, units = raster.grid, found.series, regions.units
+    first, last = found.ends()
+    kilometres, direction = Ground(found.crs).between(first.centre, last.centre)
+    periods = found.periods()
+    west, east, south, north = units.layer.GetExtent()
+    largest_first = np.argsort(-units.areas(), kind="stable")  # so that a town is drawn on the county around it
+    rings = units.rings(tolerance=max(east - west, north - south) / PIXELS)
+    return BalanceReport(
+        title=f"Spatial balance, {first_to_last(series.labels)}",
+        regions=found.regions,
+        labels=series.labels,
+        months=series.months,
+        shares=found.share,
+        gini=found.gini,
+        theil=found.theil,
+        within=found.within,
+        between=found.between,
+        places=found.centre,
+        periods=[_summary(period) for period in periods],
+        period_of=found.period_of(),
+        first=_summary(first),
+        last=_summary(last),
+        kilometres=kilometres,
+        direction=direction,
+        rings=[rings[u] for u in largest_first],
+        region_of=regions.region[largest_first].tolist(),
+        map_units=_map_units(grid.is_geographic, grid.reference.GetLinearUnits()),
+        unit=raster.units[0],
+        data={
+            "Grid": f"{grid.cols} × {grid.rows} cells of {grid.cell_width:g} × {grid.cell_height:g} CRS units",
+            "Coordinate reference system": crs_name(grid.crs),
+            "Bands": len(series.labels),
+            "Polygons": len(units),
+            "Places (cells, or parts of cells, inside)": found.places,
+            **{f"Area of {name}, km²": float(area) for name, area in zip(found.regions[:8], found.area)},
+            "Output of the cells touched that lies outside": percent(found.cut),
+        },
+        warnings=warnings,
+        versions={"statgrid": plugin_version()},
+    )
+
+
+def first_to_last(labels: Sequence[str]) -> str:
+    """The span of the series in words."""
+    return labels[0] if len(labels) == 1 else f"{labels[0]} to {labels[-1]}"
+
+
+def _summary(period: Period) -> PeriodSummary:
+    x, y = (float(value) for value in period.centre)
+    measures = (period.gini, period.theil, period.within, period.between)
+    return PeriodSummary(period.label, period.steps, period.total, period.share.tolist(), *measures, place=(x, y))
+
+
+def _map_units(geographic: bool, metres: float) -> MapUnits:
+    if geographic:
+        return DEGREES
+    return METRES if metres == 1 else MapUnits(metres)
