@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from osgeo import gdal, ogr
-from sample_region import factors, frame, lines, people, settlements, terrain, units, writing
+from sample_region import factors, frame, industry, industry_files, lines, people, settlements, terrain, units, writing
 from sample_region.noise import fractal_noise
 from sample_region.outlines import Outlines
 
@@ -37,7 +37,7 @@ def main(folder: Path = FOLDER) -> None:
     places, roads = settlements.settle(luck[0], land)
     folk = people.populate(luck[1], land, places, roads)
     division = units.divide(luck[2], land, places, folk.expected)
-    township_shapes, county_shapes = _outline(np.random.default_rng([SEED, 6]), division)
+    township_shapes, county_shapes, region_shapes = _outline(np.random.default_rng([SEED, 6]), division)
     belongs = writing.burn(township_shapes)
     expected = people.add_seats(luck[3], folk.expected, division.seats)
     persons = people.count_persons(luck[3], expected, (belongs >= 0) & ~land.water)
@@ -46,8 +46,9 @@ def main(folder: Path = FOLDER) -> None:
     _write_truth(folder, bounds.snapped(1000), persons, land)
     points = factors.points_of_interest(luck[4], land, folk, roads)
     works = factors.factories(luck[4], folk)
+    radiance = people.radiance(luck[5], land, folk, roads)
     layers = {
-        "night_lights": people.night_light(luck[5], land, folk, roads),
+        "night_lights": people.night_light(radiance),
         "elevation": np.where(land.sea, np.nan, land.elevation),
         "slope": np.where(land.sea, np.nan, np.minimum(100 * np.tan(np.radians(land.slope)), 250)),
         "poi_density": (points + works) * frame.PER_KM**2.0,
@@ -58,15 +59,20 @@ def main(folder: Path = FOLDER) -> None:
         writing.write_factor(folder, file, layers[name], bounds.grown(5000))
     _write_lines(folder, land, roads)
     _write_points(folder, factors.sample_points(luck[4], points, works, 700))
+    country = industry_files.Country(land, folk, roads, radiance, points)
+    industry_files.write_industry([np.random.default_rng([SEED, 8, step]) for step in range(7)], folder, country, region_shapes)
 
 
 def _outline(luck: np.random.Generator, division: units.Division) -> tuple:
-    """Shapes of the townships and of the counties."""
+    """Shapes of the townships, of the counties and of the industrial regions."""
     corners = (frame.ROWS + 1, frame.COLS + 1)
     outlines = Outlines(division.township, 75 * np.stack([fractal_noise(luck, corners, 10, 1.8) for _ in range(2)]))
     townships = [outlines.polygon({number}) for number in range(len(division.township_names))]
     members = [np.flatnonzero(division.county_of == number) for number in range(len(division.county_names))]
-    return townships, [outlines.polygon(set(group.tolist())) for group in members]
+    counties = [outlines.polygon(set(group.tolist())) for group in members]
+    number_of = {name: number for number, name in enumerate(division.county_names)}
+    joined = [np.concatenate([members[number_of[name]] for name in names]) for names in industry.REGIONS.values()]
+    return townships, counties, [outlines.polygon(set(group.tolist())) for group in joined]
 
 
 def _write_units(

@@ -116,13 +116,17 @@ def count_persons(rng: np.random.Generator, expected: Array, belongs: Array) -> 
     return persons
 
 
-def night_light(rng: np.random.Generator, terrain: Terrain, people: People, roads: Roads) -> Array:
-    """Radiance (nW cm⁻² sr⁻¹): wealth more than heads, glow around the bright, dark villages, a cap in the cities."""
+def radiance(rng: np.random.Generator, terrain: Terrain, people: People, roads: Roads) -> Array:
+    """Radiance above the faintest that is seen (nW cm⁻² sr⁻¹, dark below 0): wealth more than heads, glow around the bright."""
     density = people.expected / (frame.CELL / 1000) ** 2  # persons/km²
     source = 0.0056 * people.wealth**1.5 * density * (density / 3000) ** 0.3
     source += people.industry * 34 * np.exp(_uneven(rng, 0.8, 10, 1.0)) + 1.6 * (roads.cells == 1)
     source *= np.exp(_uneven(rng, 0.3, 6, 1.0))
     glow = 0.62 * ndimage.gaussian_filter(source, 1.5) + 0.38 * ndimage.gaussian_filter(source, 5)
     haze = 0.12 * np.abs(fractal_noise(rng, frame.SHAPE, 50, 1.2))
-    seen = glow + haze - 2.5
+    return glow + haze - 2.5
+
+
+def night_light(seen: Array) -> Array:
+    """The yearly product of a radiance: dark villages, a cap in the cities."""
     return np.where(seen > 0.25, np.minimum(seen, LIGHT_CAP), 0)

@@ -88,6 +88,34 @@ def write_raster(path: Path, values: Array, transform: tuple, file: RasterFile) 
     gdal.GetDriverByName("GTiff").CreateCopy(str(path), memory, options=options)
 
 
+def write_series(folder: Path, file: RasterFile, values: Array, transform: tuple, names: list, by_cell: bool = True) -> None:
+    """Write some bands of one kind, as whole multiples of the file's step.
+
+    Args:
+        folder: where the file goes.
+        file: how values are stored; its step becomes the bands' scale factor.
+        values: shape (bands, rows, cols), NaN = missing.
+        transform: GDAL's six numbers.
+        names: description of each band.
+        by_cell: store all bands of a cell together: smaller, where values repeat from band to band.
+    """
+    rows, cols = values.shape[1:]
+    memory = gdal.GetDriverByName("MEM").Create("", cols, rows, len(names), file.kind)
+    memory.SetGeoTransform(transform)
+    memory.SetProjection(frame.spatial_reference(file.epsg).ExportToWkt())
+    for number, name in enumerate(names):
+        band = memory.GetRasterBand(number + 1)
+        band.SetDescription(name)
+        band.SetUnitType(file.unit)
+        band.SetNoDataValue(file.nodata)
+        if file.step != 1:
+            band.SetScale(file.step)
+        band.WriteArray(np.where(np.isnan(values[number]), file.nodata, np.round(values[number] / file.step)))
+    order = "PIXEL" if by_cell else "BAND"
+    options = ["COMPRESS=DEFLATE", "ZLEVEL=9", f"BLOCKYSIZE={rows}", f"INTERLEAVE={order}"]
+    gdal.GetDriverByName("GTiff").CreateCopy(str(folder / f"{file.name}.tif"), memory, options=options)
+
+
 def _degrees(bounds: Bounds) -> tuple:
     """West, south, east, north in degrees of a rectangle that lies wholly inside the given one."""
     change = osr.CoordinateTransformation(frame.spatial_reference(), frame.spatial_reference(4326))
@@ -118,10 +146,13 @@ def burn(shapes: list) -> Array:
     return memory.ReadAsArray()
 
 
-def new_package(path: Path) -> ogr.DataSource:
-    """An empty GeoPackage in place of an earlier one."""
+def new_package(path: Path, page_size: Optional[int] = None) -> ogr.DataSource:
+    """An empty GeoPackage in place of an earlier one; small pages (bytes) waste less of a small file."""
     path.unlink(missing_ok=True)
-    return ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
+    gdal.SetConfigOption("OGR_SQLITE_PRAGMA", f"page_size={page_size}" if page_size else None)
+    package = ogr.GetDriverByName("GPKG").CreateDataSource(str(path))
+    gdal.SetConfigOption("OGR_SQLITE_PRAGMA", None)
+    return package
 
 
 def add_layer(package: ogr.DataSource, name: str, kind: int, fields: dict, features: list) -> None:
