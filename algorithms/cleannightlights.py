@@ -73,7 +73,8 @@ class CleanNightLights(StatGridAlgorithm):
         self.addOutput(QgsProcessingOutputNumber(self.MONTHS, self.tr("Number of bands")))
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
-        LightSeries(*(raster_paths(self, parameters, name, context) for name in (self.INPUT, self.COUNTS)))
+        light, counts = (raster_paths(self, parameters, name, context) for name in (self.INPUT, self.COUNTS))
+        LightSeries(light, counts)
         require_geotiff(self, parameters, self.OUTPUT, context)
         require_geotiff(self, parameters, self.FLAGS, context)
 

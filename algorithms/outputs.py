@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -195,12 +196,21 @@ def require_report(path: str, name: str) -> None:
 
 def report_content(name: str) -> ModuleType:
     """The module that fills reports, imported when one is wanted: matplotlib would hold up QGIS's start."""
+    return _content("report_content", name)
+
+
+def industry_content(name: str) -> ModuleType:
+    """The same for reports of industrial output."""
+    return _content("industry_content", name)
+
+
+def _content(module: str, name: str) -> ModuleType:
+    path = f"{__package__}.{module}"
     try:
-        import_apart(f"{__package__}.report_content")
-        from . import report_content
+        import_apart(path)
     except ImportError as error:
         raise MissingDependencyError(no_report(name, str(error))) from None
-    return report_content
+    return sys.modules[path]
 
 
 def no_report(name: str, why: str) -> str:

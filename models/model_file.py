@@ -6,30 +6,22 @@ Reading rebuilds the model from the card's method name and takes numbers only: n
 stranger's model is safe to open. The same model always gives the same bytes.
 """
 
-import io
-import json
-import math
 import tempfile
 import warnings
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..spatial.errors import ModelFileError, OutputError
-from ..spatial.files import put_in_place, temporary_name
+from ..spatial.errors import ModelFileError
 from . import indicator_matrix_cnn, mixture_file, registry, tensorflow_runtime
+from .archive import MAX_WEIGHTS, array_entries, as_json, from_json, read_arrays, read_entries, write_archive
 from .mixture_model import MixtureModel, Model
 from .population_model import FORMAT_OF_MIXTURES, ModelCard, PopulationModel, without_nan
 from .zone_use import PER_ZONE
 
 CARD, WEIGHTS, PARTS = "statgrid.json", "model.weights.h5", "mixture.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-# Bytes; a file that claims more is not ours.
-_MAX_CARD, _MAX_WEIGHTS, _MAX_PARTS = 1 << 20, 1 << 29, 1 << 22
-_MAX_ARRAYS = 1000  # of a mixture
+MAX_CARD = 1 << 20  # bytes
 _MAX_OBJECTS = 10_000  # groups and arrays among the weights; 250 networks have some 7,500
 
 
@@ -40,25 +32,12 @@ def save_model(model: Model, path: str) -> None:
         OutputError: The folder is missing, read-only or full.
     """
     entries = _mixture_entries(model) if isinstance(model, MixtureModel) else _network_entries(model)
-    part = temporary_name(path)
-    try:
-        with zipfile.ZipFile(part, "w") as archive:
-            for name, content in entries.items():
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
-    except OSError as error:
-        Path(part).unlink(missing_ok=True)
-        raise OutputError(f"Cannot write the model '{path}': {error.strerror}. Choose another folder.") from None
-    put_in_place(part, path)
+    write_archive(entries, path)
 
 
 def _mixture_entries(model: MixtureModel) -> dict[str, bytes]:
     values, arrays = mixture_file.take_apart(model.mixture)
-    entries = {CARD: _json(model.card.as_dict()), PARTS: _json(without_nan(values))}
-    for name, array in arrays.items():
-        content = io.BytesIO()
-        np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
-        entries[f"{name}.npy"] = content.getvalue()
-    return entries
+    return {CARD: as_json(model.card.as_dict()), PARTS: as_json(without_nan(values)), **array_entries(arrays)}
 
 
 def _network_entries(model: PopulationModel) -> dict[str, bytes]:
@@ -67,10 +46,10 @@ def _network_entries(model: PopulationModel) -> dict[str, bytes]:
         weights = Path(folder) / WEIGHTS
         model.network.save_weights(str(weights))
         return {
-            "metadata.json": _json({"keras_version": keras.__version__, "date_saved": ""}),
-            "config.json": _json(keras.saving.serialize_keras_object(model.network)),
+            "metadata.json": as_json({"keras_version": keras.__version__, "date_saved": ""}),
+            "config.json": as_json(keras.saving.serialize_keras_object(model.network)),
             WEIGHTS: weights.read_bytes(),
-            CARD: _json(model.card.as_dict()),
+            CARD: as_json(model.card.as_dict()),
         }
 
 
@@ -87,7 +66,7 @@ def load_model(path: str) -> Model:
             raise ModelFileError("its card does not fit its method")
         if is_mixture:
             return _mixture(card, path)
-        return PopulationModel(card, _network(card, _entries(path, {WEIGHTS: _MAX_WEIGHTS})[WEIGHTS]))
+        return PopulationModel(card, _network(card, read_entries(path, {WEIGHTS: MAX_WEIGHTS})[WEIGHTS]))
     except ModelFileError as error:
         raise _unusable(path, error) from None
 
@@ -105,68 +84,16 @@ def _unusable(path: str, why: ModelFileError) -> ModelFileError:
 
 
 def _card(path: str) -> ModelCard:
-    content = _entries(path, {CARD: _MAX_CARD})[CARD]
-    try:
-        values = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise ModelFileError("it is truncated or not a model file at all") from None
-    return ModelCard.from_dict(values)
-
-
-def _entries(path: str, limits: Mapping[str, int]) -> dict[str, bytes]:
-    """Some entries of the file, each of at most so many bytes."""
-    if not Path(path).is_file():
-        raise ModelFileError("the file does not exist")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: _entry(archive, name, limit) for name, limit in limits.items()}
-    except ModelFileError:
-        raise
-    except Exception:  # zipfile and its decompressors raise a dozen kinds for a damaged file
-        raise ModelFileError("it is truncated or not a model file at all") from None
+    content = read_entries(path, {CARD: MAX_CARD})[CARD]
+    return ModelCard.from_dict(from_json(content, "it is truncated or not a model file at all"))
 
 
 def _mixture(card: ModelCard, path: str) -> MixtureModel:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {info.filename: info.file_size for info in archive.infolist() if info.filename.endswith(".npy")}
-    except Exception:  # as above
-        raise ModelFileError("it is truncated or not a model file at all") from None
-    if len(sizes) > _MAX_ARRAYS or sum(sizes.values()) > _MAX_WEIGHTS:
-        raise ModelFileError("its arrays are far more or larger than any StatGrid model's")
-    contents = _entries(path, {PARTS: _MAX_PARTS, **sizes})
-    try:
-        values = json.loads(contents.pop(PARTS).decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise ModelFileError("its parts are damaged") from None
-    arrays = {name[:-4]: _array(content) for name, content in contents.items()}
-    mixture = mixture_file.put_together(values, arrays)
+    mixture = mixture_file.put_together(*read_arrays(path, PARTS))
     own = len(card.factors) + len(card.zones)
     if mixture.bank.own != own:
         raise ModelFileError("its columns do not fit its factors")
     return MixtureModel(card, mixture)
-
-
-def _array(content: bytes) -> np.ndarray:
-    """The array in a file of numpy's, if it holds just the plain numbers that its head claims."""
-    file = io.BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(file)
-        shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
-        size = math.prod(shape) * kind.itemsize
-        if version == (1, 0) and not by_columns and kind.str in ("<f4", "<f8") and size == len(content) - file.tell():
-            return np.frombuffer(content, kind, offset=file.tell()).reshape(shape)
-    except Exception:  # numpy and the parser behind it raise many kinds for a damaged head
-        raise ModelFileError("its arrays are damaged") from None
-    raise ModelFileError("its arrays are not plain numbers")
-
-
-def _entry(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    if name not in archive.namelist():
-        raise ModelFileError("it is a zip but not one of StatGrid's models")
-    if archive.getinfo(name).file_size > limit:
-        raise ModelFileError(f"its entry '{name}' is far larger than any StatGrid model's")
-    return archive.read(name)
 
 
 def _network(card: ModelCard, weights: bytes) -> Any:
@@ -229,7 +156,3 @@ def _shapes(file: Path) -> list[tuple[int, ...]]:
     except Exception:  # h5py raises many kinds for a damaged file
         raise ModelFileError("its weights are damaged") from None
     return found
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode("utf-8")

@@ -6,7 +6,6 @@ Adam with a cosine decay. Of large units every step looks at some cells only, on
 that a step's cost depends on neither the grid nor the number of units, and every kind of cell is seen at every step.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -15,7 +14,7 @@ import numpy as np
 from ..spatial.errors import InputError
 from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.seeds import MAX_SEED
-from . import context_cnn, tensorflow_runtime
+from . import adam, context_cnn, tensorflow_runtime
 from .context_cnn import ContextCnn
 from .unit_sums import UnitSums
 
@@ -154,9 +153,7 @@ def fit(columns: np.ndarray, sums: UnitSums, settings: UnitSumSettings, progress
         real(settings.weight_decay),
         tf.constant(settings.seed, tf.int32),
     )
-    weights = tuple(tf.constant(w) for w in context_cnn.start(columns.shape[1], settings.members, settings.seed))
-    nothing = tuple(tf.zeros_like(w) for w in weights)
-    state = (weights, nothing, nothing)
+    state = adam.begin(tf, context_cnn.start(columns.shape[1], settings.members, settings.seed))
     at_once = max(1, DENSITIES_A_CALL // (len(stretches.unit) * settings.members))
     for done in range(0, settings.iterations, at_once):
         stop_if_cancelled(progress)
@@ -186,19 +183,13 @@ def _trace(tf: Any) -> Callable[..., Any]:
 def _step(tf: Any, k: Any, data: Any, recipe: Any, state: Any) -> Any:
     """One step of Adam for all members."""
     one_person, rate, iterations, decay, seed = recipe
-    weights, means, squares = state
+    weights = state[0]
     with tf.GradientTape() as tape:
         tape.watch(weights)
         penalty = decay * tf.add_n([tf.reduce_sum(kernel * kernel) for kernel in weights[::2]])
         loss = _loss(tf, weights, data, one_person, tf.stack([seed, k])) + penalty
     gradients = tape.gradient(loss, weights)
-    time = tf.cast(k, tf.float32)
-    rate = rate * 0.5 * (1 + tf.cos(math.pi * time / iterations))
-    means = tuple(0.9 * m + 0.1 * g for m, g in zip(means, gradients))
-    squares = tuple(0.999 * s + 0.001 * g * g for s, g in zip(squares, gradients))
-    unbias_1, unbias_2 = 1 - tf.pow(0.9, time + 1), 1 - tf.pow(0.999, time + 1)
-    moved = tuple(w - rate * (m / unbias_1) / (tf.sqrt(s / unbias_2) + 1e-7) for w, m, s in zip(weights, means, squares))
-    return moved, means, squares
+    return adam.step(tf, k, state, gradients, rate, iterations)
 
 
 def _loss(tf: Any, weights: Any, data: Any, one_person: Any, seed: Any) -> Any:

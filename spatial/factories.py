@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from osgeo import osr
+from osgeo import ogr, osr
 
 from .clusters import one_thread
-from .errors import InputError
+from .errors import InputError, OutputError
 from .factory_categories import factory_part, pattern_of
 from .grid import Grid, crs_name
 from .points import Points, read_points
@@ -274,3 +274,29 @@ def _tell_long(sites: Sites, distance: float, progress: Progress) -> None:
         f"of one kind at most {distance:g} m apart link up like a chain. Choose a smaller CLUSTER_DISTANCE if this is not one "
         "factory."
     )
+
+
+def save_sites(sites: Sites, like: str, path: str) -> str:
+    """Write sites as 'Extract factories' makes them, in the CRS of the layer `like`; returns the path.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    source, layer = open_vector(like, "INPUT", "a layer of points")
+    file = ogr.GetDriverByName("GPKG").CreateDataSource(path)
+    if file is None:
+        raise OutputError(f"Cannot write '{path}': is the disk full?")
+    made = file.CreateLayer("sites", layer.GetSpatialRef(), ogr.wkbPoint)
+    for name, kind in (("site", ogr.OFTInteger), ("poi", ogr.OFTInteger), ("kind", ogr.OFTString)):
+        made.CreateField(ogr.FieldDefn(name, kind))
+    for number, (x, y, poi, kind) in enumerate(zip(sites.x, sites.y, sites.poi, sites.kind), 1):
+        feature = ogr.Feature(made.GetLayerDefn())
+        feature.SetField("site", number)
+        feature.SetField("poi", int(poi))
+        feature.SetField("kind", kind)
+        point = ogr.Geometry(ogr.wkbPoint)
+        point.AddPoint_2D(float(x), float(y))
+        feature.SetGeometry(point)
+        made.CreateFeature(feature)
+    del made, file, layer, source
+    return path

@@ -99,6 +99,23 @@ class Grid:
         heights = _zone_height(np.clip(edges, -math.pi / 2, math.pi / 2), reference)
         return ((heights[:-1] - heights[1:]) * self.cell_width * radians / 1e6)[:, None]
 
+    def cell_lengths(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Width and height of a cell on the ground at the ordinates `y` (CRS units), metres, each of the shape of `y`.
+
+        On a grid in degrees by the ellipsoid's radii of curvature (Snyder 1987, p. 24); else those in the projection's plane.
+        """
+        y, reference = np.asarray(y, np.float64), self.reference
+        if not reference.IsGeographic():
+            unit = reference.GetLinearUnits()
+            return np.full(y.shape, self.cell_width * unit), np.full(y.shape, self.cell_height * unit)
+        radians, major = reference.GetAngularUnits(), reference.GetSemiMajor()
+        flattening = 1 / (reference.GetInvFlattening() or math.inf)
+        squared = flattening * (2 - flattening)
+        latitude = np.clip(y * radians, -1.57, 1.57)  # at the pole itself a cell has no width
+        curve = 1 - squared * np.sin(latitude) ** 2
+        across, along = major / np.sqrt(curve) * np.cos(latitude), major * (1 - squared) / curve**1.5
+        return across * self.cell_width * radians, along * self.cell_height * radians
+
     @property
     def cell_side(self) -> float:
         """Side of a square as large as a cell in the grid's middle row, km."""

@@ -30,18 +30,19 @@ class LightSeries:
     Args:
         paths: Rasters on one grid.
         counts_paths: Cloud-free observations of the same months, or empty.
+        role: What the rasters are to the user (a parameter's name), for messages.
 
     Raises:
         InputError: Grids differ, months are unknown, or months have no counts.
     """
 
-    def __init__(self, paths: Sequence[str], counts_paths: Sequence[str] = ()):
-        layers = _layers(paths, "INPUT")
+    def __init__(self, paths: Sequence[str], counts_paths: Sequence[str] = (), role: str = "INPUT"):
+        layers = _layers(paths, role)
         self.grid: Grid = layers[0].raster.grid
         unnamed = [layer.name for layer in layers if layer.month is None]
         if unnamed and len(layers) > 1:
             raise InputError(
-                f"INPUT: no month can be read from {', '.join(repr(n) for n in unnamed[:3])}. Name bands or files after "
+                f"{role}: no month can be read from {', '.join(repr(n) for n in unnamed[:3])}. Name bands or files after "
                 "their months, e.g. 2012-11 or SVDNB_npp_20121101-20121130; clean rasters without a month one at a time."
             )
         self.units = layers[0].raster.units[0]
@@ -49,8 +50,8 @@ class LightSeries:
         self.months = np.array(sorted({layer.month for layer in layers if layer.month is not None}), np.int64)
         counts = _layers(counts_paths, "CLOUD_FREE_COUNTS") if counts_paths else []
         for layer in counts:
-            require_grid(self.grid, layer.raster.grid, f"CLOUD_FREE_COUNTS ('{Path(layer.raster.path).name}')", "INPUT")
-        partners = _partners(layers, counts)
+            require_grid(self.grid, layer.raster.grid, f"CLOUD_FREE_COUNTS ('{Path(layer.raster.path).name}')", role)
+        partners = _partners(layers, counts, role)
         self.steps: list[list[tuple[_Layer, Optional[_Layer]]]] = [
             [(layer, partner) for layer, partner in zip(layers, partners) if layer.month == month]
             for month in (self.months.tolist() or [None])
@@ -116,14 +117,14 @@ def _layers(paths: Sequence[str], role: str) -> list[_Layer]:
     return found
 
 
-def _partners(layers: Sequence[_Layer], counts: Sequence[_Layer]) -> list[Optional[_Layer]]:
+def _partners(layers: Sequence[_Layer], counts: Sequence[_Layer], role: str) -> list[Optional[_Layer]]:
     """The counts of each layer: of the same month (the second of two to the second), by place where they name no months."""
     if not counts:
         return [None] * len(layers)
     if all(c.month is None for c in counts) or len(layers) == 1:
         if len(counts) != len(layers):
             raise InputError(
-                f"CLOUD_FREE_COUNTS has {len(counts)} band(s) but INPUT {len(layers)}. Give one of counts for each of light."
+                f"CLOUD_FREE_COUNTS has {len(counts)} band(s) but {role} {len(layers)}. Give one of counts for each of light."
             )
         return list(counts)
     waiting: dict[Optional[int], list[_Layer]] = {}
@@ -132,6 +133,8 @@ def _partners(layers: Sequence[_Layer], counts: Sequence[_Layer]) -> list[Option
     result: list[Optional[_Layer]] = []
     for layer in layers:
         if not waiting.get(layer.month):
-            raise InputError(f"CLOUD_FREE_COUNTS has no band for '{layer.name}' of INPUT. Give one of counts for each of light.")
+            raise InputError(
+                f"CLOUD_FREE_COUNTS has no band for '{layer.name}' of {role}. Give one of counts for each of light."
+            )
         result.append(waiting[layer.month].pop(0))
     return result

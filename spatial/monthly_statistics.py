@@ -16,7 +16,7 @@ from .progress import Progress, stop_if_cancelled
 from .units import MAX_NAMED
 from .zones import zone_name
 
-FORMS = ("monthly", "monthly, January within February", "year to date")
+FORMS = ("monthly", "monthly (January within February)", "year to date")
 MONTHS_READ = "2012-04, 2012/4, 201204 or 2012年4月"  # what messages show
 ROWS_A_LOOK = 1000  # rows between two looks at whether the user cancelled
 NEARLY_ALL = 0.9  # share of years that must look like year-to-date sums before the user is warned
@@ -402,7 +402,7 @@ def _spread(table: _Table, spans: Sequence[_Span]) -> tuple[np.ndarray, np.ndarr
     if bad:
         raise InputError(
             f"{table.role}: the deflator is empty, 0 or negative in {len(bad)} month(s) that have a value: "
-            f"{_some([table.named(s.region, s.last) for s in bad])}. Fill it in, or choose no deflator."
+            f"{_some([table.named(s.region, s.last) for s in bad])}. Fill it in, or do without that field."
         )
     for span in spans:
         place = span.region, slice(span.first, span.last + 1)

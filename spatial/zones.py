@@ -65,7 +65,12 @@ def zone_names(values: Iterable[Any]) -> list[str]:
 
 
 def read_zones(
-    path: str, field: str, units: Units, role: str = "ZONE", wanted: str = "zone ('Regional zones' does)"
+    path: str,
+    field: str,
+    units: Units,
+    role: str = "ZONE",
+    wanted: str = "zone ('Regional zones' does)",
+    optional: bool = True,
 ) -> UnitZones:
     """Read the zone of each unit, a number or a text.
 
@@ -75,6 +80,7 @@ def read_zones(
         units: The units as read.
         role: The parameter's name, for messages.
         wanted: What every unit should have, for messages.
+        optional: Whether the tool can do without, for messages.
 
     Raises:
         InputError: There is no such field, or a unit has no zone.
@@ -90,7 +96,7 @@ def read_zones(
     if missing:
         raise InputError(
             f"{role}: field '{field}' has no value (NULL) in {len(missing)} unit(s): {units.listing(missing)}. "
-            f"Give every unit a {wanted}, or leave {role} empty."
+            f"Give every unit a {wanted}{f', or leave {role} empty' if optional else ''}."
         )
     names = zone_names(found)
     return UnitZones(names, np.array([names.index(name) for name in found]))

@@ -1,10 +1,11 @@
-"""A made-up region whose true cells are known, as a model sees it."""
+"""A made-up region whose true cells are known, and made-up industry whose true outputs are known, as models see them."""
 
 import numpy as np
 import pytest
 from statgrid.models.context_bank import ContextBank, FactorForms, raw_columns, smoothed
 from statgrid.models.training_cells import TrainingCells
 from statgrid.models.unit_sums import UnitSums
+from statgrid.spatial.factory_lights import SampleSet
 
 
 class Region:
@@ -52,3 +53,62 @@ def region_of():
 @pytest.fixture(scope="session")
 def region():
     return Region(8)
+
+
+def sample_set(region, kind, months=24, size=5, seed=0, kinds=("food", "steel"), first=2012 * 12, regions=None, alike=False):
+    """A `SampleSet` of made-up light on cells of 500 m: a site for each number in `region` and `kind`.
+
+    Sites that are `alike` differ by kind only, but for chance from month to month.
+    """
+    random = np.random.default_rng(seed)
+    n, half, radii = len(region), size // 2, np.array([500.0, 1000.0])
+    regions = regions or [f"region {k}" for k in range(max(region) + 1)]
+    step = 500.0 * np.arange(-half, half + 1)
+    within = np.hypot(step[:, None], step)[..., None] <= radii
+    level = np.where(alike, 9, random.gamma(3, 3, (n, 1, 1, 1))) * (1 + 0.1 * random.random((1, months, 1, 1)))
+    chips = (level * random.gamma(4, 0.25, (n, months, size, size))).astype(np.float32)
+    return SampleSet(
+        x=4_000_000 + 500.0 * np.arange(n),
+        y=np.full(n, 3_000_000.0),
+        poi=np.ones(n) if alike else random.integers(1, 6, n).astype(float),
+        kind=np.array(kind),
+        kinds=list(kinds),
+        region=np.array(region),
+        regions=list(regions),
+        months=first + np.arange(months),
+        radii=radii,
+        chips=chips,
+        buffers=np.broadcast_to(within, (n, *within.shape)).copy(),
+        urban=random.random((n, size, size)) < (0 if alike else 0.3),
+        edge=np.zeros(n, bool),
+        light=(np.einsum("ntij,ijr->ntr", chips, within) / within.sum(axis=(0, 1))).astype(np.float32),
+        statistics=random.gamma(3, 1, (len(regions), months, 12)).astype(np.float32),
+        crs="",
+    )
+
+
+class Industry:
+    """Eight sites in three regions: food makes 1 a month, steel makes 5, and their light tells nothing of it."""
+
+    def __init__(self, months=24, **more):
+        self.samples = sample_set([0, 0, 0, 1, 1, 1, 2, 2], [0, 0, 1, 0, 1, 1, 0, 0], months, **more)
+        self.outputs = np.broadcast_to(np.where(self.samples.kind == 1, 5.0, 1.0)[:, None], (8, months))
+        self.totals = np.zeros((3, months))
+        np.add.at(self.totals, self.samples.region, self.outputs)
+
+
+@pytest.fixture(scope="session")
+def samples_of():
+    """Makes a set of samples from the region and the kind of each site; see `sample_set`."""
+    return sample_set
+
+
+@pytest.fixture(scope="session")
+def industry_of():
+    """Makes samples and the totals of their regions, whose sites' outputs are known; see `Industry`."""
+    return Industry
+
+
+@pytest.fixture(scope="session")
+def industry():
+    return Industry()

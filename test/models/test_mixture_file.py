@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from statgrid.models import automatic, context_cnn, mixture_file, model_file
+from statgrid.models import archive, automatic, context_cnn, mixture_file, model_file
 from statgrid.models.automatic import AutomaticModel, Term
 from statgrid.models.baselines.light_plus_one import LightPlusOne
 from statgrid.models.baselines.linear_means import LinearMeans
@@ -286,7 +286,7 @@ def test_heads_that_lie_are_refused_before_anything_is_allocated(forge, content)
 
 def test_more_or_larger_arrays_than_any_model_s_are_refused_unread(forge, monkeypatch):
     read = zipfile.ZipFile.read
-    monkeypatch.setattr(model_file, "_MAX_WEIGHTS", 3_000_000)
+    monkeypatch.setattr(archive, "MAX_WEIGHTS", 3_000_000)
     for spare in ({f"spare_{k}.npy": b"" for k in range(1001)}, {f"spare_{k}.npy": bytes(1_000_000) for k in range(3)}):
         path = forge(spare, zipfile.ZIP_DEFLATED)
         with monkeypatch.context() as patch:
@@ -297,7 +297,7 @@ def test_more_or_larger_arrays_than_any_model_s_are_refused_unread(forge, monkey
 
 
 def test_parts_that_claim_a_giant_size_are_refused_unread(forge, monkeypatch):
-    monkeypatch.setattr(model_file, "_MAX_PARTS", 100_000)
+    monkeypatch.setattr(archive, "MAX_VALUES", 100_000)
     refused(forge({PARTS: bytes(1_000_000)}, zipfile.ZIP_DEFLATED), f"'{PARTS}' is far larger")
 
 

@@ -154,8 +154,8 @@ def test_a_foreign_zip_and_a_plain_keras_file_are_refused(tmp_path, forge):
 
 @pytest.mark.parametrize("entry", [CARD, WEIGHTS])
 def test_an_entry_that_claims_a_giant_size_is_refused_unread(forge, monkeypatch, entry):
-    monkeypatch.setattr(model_file, "_MAX_CARD", 10_000)
-    monkeypatch.setattr(model_file, "_MAX_WEIGHTS", 300_000)
+    monkeypatch.setattr(model_file, "MAX_CARD", 10_000)
+    monkeypatch.setattr(model_file, "MAX_WEIGHTS", 300_000)
     path = forge({entry: bytes(1_000_000)}, zipfile.ZIP_DEFLATED)
     read = zipfile.ZipFile.read
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, name: pytest.fail("read") if name == entry else read(self, name))

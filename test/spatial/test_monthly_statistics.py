@@ -431,7 +431,7 @@ def test_january_in_february_is_warned_of(january):
     progress = Silent()
     read(series(values), MONTHLY, progress)
     assert "January is missing in all years, and February is 2.1 times March on average" in progress.warnings[0]
-    assert "choose FORM 'monthly, January within February'" in progress.warnings[0]
+    assert "choose FORM 'monthly (January within February)'" in progress.warnings[0]
     fine = Silent()
     read(series(values), JANUARY_WITHIN, fine)
     assert fine.warnings == []

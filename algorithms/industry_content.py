@@ -1,0 +1,233 @@
+"""From trained and mapped industrial output to the plain values that its report shows.
+
+Imported where a report is wanted only: it brings matplotlib along, which takes half a second.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from ..models import industry_validation, sa_cnn, tensorflow_runtime
+from ..models.industry_baselines import FACTORY_LIGHT, FOREST, LINEAR, NAIVE
+from ..models.industry_chain import IndustryTraining, labels_of
+from ..models.industry_map import IndustryMap
+from ..models.industry_model import IndustryCard, IndustryModel
+from ..models.industry_validation import CHANGE, LEVEL, Estimates, Validation
+from ..models.sa_cnn_training import AGGREGATE, ALLOCATED
+from ..reports import industry_report
+from ..reports.accuracy_report import GridPicture
+from ..reports.document import write_report
+from ..reports.industry_report import IndustryReport, MonthlyGrid, Scheme, Sites
+from ..reports.plots import DEGREES, METRES, MapUnits
+from ..spatial.factory_lights import SampleSet
+from ..spatial.grid import Grid, crs_name
+from ..spatial.monthly_statistics import MonthlyStatistics
+from ..spatial.progress import Progress, Silent
+from ..spatial.provenance import plugin_version
+from ..spatial.raster import Raster
+
+SCHEMES = {
+    industry_validation.YEARS_OUT: industry_report.YEARS,
+    industry_validation.REGIONS_OUT: industry_report.REGIONS,
+    industry_validation.RANDOM: industry_report.RANDOM,
+}
+METHODS = {
+    sa_cnn.NAME: "The network of paper [2]: from the light around a factory, its kind and the light of its region to its output, "
+    "learnt from the output of regions.",
+    NAIVE: "No light: the same month of the nearest known years before and after; of a region without any, what a site of the "
+    "other regions makes.",
+    LINEAR: "Output of a site as a linear function of the region's mean light of town and country, by least squares.",
+    FOREST: "A forest of regression trees on the region's light of town, country and factory areas, the season, the year, and "
+    "how many sites of each kind there are.",
+    FACTORY_LIGHT: "Output in proportion to the light of the region's factory areas.",
+}
+LABELS = {
+    AGGREGATE: "aggregate (factories add up to the output of their region)",
+    ALLOCATED: "allocated (each factory is given a share of its region's output, by light)",
+}
+
+
+def training(
+    result: IndustryTraining,
+    samples: SampleSet,
+    statistics_unit: str,
+    warnings: Sequence[str],
+    progress: Optional[Progress] = None,
+) -> IndustryReport:
+    """Content of the report of a training; the model estimates its sites once more for it."""
+    validation, card = result.validation, result.model.card
+    held = validation.schemes if validation else {}
+    years = held.get(industry_validation.YEARS_OUT)
+    return IndustryReport(
+        title="Industrial output by month",
+        method=card.method,
+        unit=statistics_unit,
+        regions=samples.regions,
+        months=samples.months.tolist(),
+        published=result.totals,
+        used=result.used,
+        estimated=result.estimated,
+        left_out=years.estimated[card.method] if years else np.full(result.totals.shape, np.nan),
+        schemes={SCHEMES[name]: _scheme(found) for name, found in held.items()},
+        skipped=_skipped(validation),
+        methods=METHODS,
+        sites=_sites(result.model, samples, result.used, progress or Silent()),
+        networks=len(result.model.network.members),
+        data={**_trained_on(card, result.used, samples), **_facts(samples, statistics_unit, card.deflated)},
+        settings=_settings(card.settings),
+        warnings=warnings,
+        versions=card.versions,
+    )
+
+
+def map_report(
+    model: IndustryModel,
+    samples: SampleSet,
+    result: IndustryMap,
+    grid: Raster,
+    statistics: MonthlyStatistics,
+    warnings: Sequence[str],
+    progress: Optional[Progress] = None,
+) -> IndustryReport:
+    """Content of the report of a map made with a model from a file; the model estimates its sites once more for it."""
+    quiet, card = progress or Silent(), model.card
+    labels = labels_of(samples, statistics, Silent())  # what it warns of was told when mapping
+    unit = "constant prices" if statistics.deflated else "unit of the statistics"
+    report = IndustryReport(
+        title="Industrial output by month",
+        method=card.method,
+        unit=unit,
+        trained=False,
+        regions=samples.regions,
+        months=samples.months.tolist(),
+        published=labels.totals,
+        used=labels.used,
+        estimated=result.sums,
+        left_out=np.full(labels.totals.shape, np.nan),
+        sites=_sites(model, samples, labels.used, quiet),
+        networks=len(model.network.members),
+        told=_told(card),
+        data={**_model_facts(card), **_facts(samples, unit, statistics.deflated)},
+        settings=_settings(card.settings),
+        warnings=warnings,
+        versions={**card.versions, "statgrid": plugin_version()},
+    )
+    return mapped(report, result, grid)
+
+
+def mapped(report: IndustryReport, result: IndustryMap, grid: Raster) -> IndustryReport:
+    """The same report with the grid."""
+    cells = grid.grid
+    facts = {
+        "Grid": f"{cells.cols} × {cells.rows} cells of {cells.cell_width:g} × {cells.cell_height:g} CRS units",
+        "Months mapped": f"{len(grid.names)} ({grid.names[0]} to {grid.names[-1]})",
+    }
+    return replace(
+        report,
+        grid=MonthlyGrid(
+            result.grid_accuracy, result.max_relative_error, result.total, _mean_month(grid, report.unit), _map_units(cells)
+        ),
+        data={**report.data, **facts, "Coordinate reference system": crs_name(cells.crs)},
+    )
+
+
+def write(path: str, report: IndustryReport) -> None:
+    """Write the report."""
+    write_report(path, industry_report.build(report))
+
+
+def _scheme(found: Estimates) -> Scheme:
+    every = {method: found.accuracy(method) for method in found.estimated}
+    level, change = ({m: scores[of] for m, scores in every.items()} for of in (LEVEL, CHANGE))
+    return Scheme(level, change)
+
+
+def _skipped(validation: Optional[Validation]) -> dict[str, str]:
+    return {SCHEMES[name]: why for name, why in validation.skipped.items()} if validation else {}
+
+
+def _sites(model: IndustryModel, samples: SampleSet, used: np.ndarray, progress: Progress) -> Sites:
+    """The sites and their mean output in the months that anything is known of."""
+    with tensorflow_runtime.exclusive(progress):
+        outputs = model.outputs(samples, progress).mean(axis=0)
+    months = used.any(axis=0)
+    usual = outputs[:, months if months.any() else slice(None)].mean(axis=1)
+    return Sites(samples.region, samples.kind, samples.kinds, usual, int(samples.edge.sum()))
+
+
+def _trained_on(card: IndustryCard, used: np.ndarray, samples: SampleSet) -> dict[str, Any]:
+    return {
+        "Regions trained on": f"{len(card.regions)} of {len(samples.regions)}",
+        "Months trained on": f"{int(used.any(axis=0).sum())} ({card.months[0]} to {card.months[-1]})",
+        "Values of a region and month trained on": int(used.sum()),
+        "Numbers that the network is told of a site and month": len(card.statistics),
+    }
+
+
+def _model_facts(card: IndustryCard) -> dict[str, Any]:
+    """What a model from a file says of itself."""
+    return {
+        "Regions the model was trained on": card.regions,
+        "Months it was trained on": f"{card.months[0]} to {card.months[-1]}",
+        "Prices it was trained on": _prices(card.deflated),
+    }
+
+
+def _told(card: IndustryCard) -> dict[str, float]:
+    """R² by scheme that a model from a file says of itself."""
+    found = {name: card.accuracy.get(scheme, {}).get("r2") for scheme, name in SCHEMES.items()}
+    return {name: r2 for name, r2 in found.items() if r2 is not None}
+
+
+def _facts(samples: SampleSet, unit: str, deflated: bool) -> dict[str, Any]:
+    side = samples.chips.shape[-1]
+    return {
+        "Factory sites": len(samples),
+        "Unit of the output": unit or "not told",
+        "Prices": _prices(deflated),
+        "Light around a site": f"{side} × {side} cells",
+        "Buffers around a site, m": samples.radii.tolist(),
+        "Coordinate reference system": crs_name(samples.crs),
+    }
+
+
+def _prices(deflated: bool) -> str:
+    return "constant" if deflated else "as published"
+
+
+def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    labels = settings.get("labels", "")
+    return {
+        "Labels": LABELS.get(labels, labels),
+        "Networks averaged": settings.get("members"),
+        "Iterations": settings.get("iterations"),
+        "Learning rate (Adam)": settings.get("learning_rate"),
+        "Weight decay": settings.get("weight_decay"),
+        "Seed": settings.get("seed"),
+    }
+
+
+def _mean_month(grid: Raster, unit: str) -> GridPicture:
+    """Mean of all bands, thinned to what a screen shows; NaN where no band has a value."""
+    first = grid.overview()
+    total, known = np.zeros_like(first), np.zeros(first.shape)
+    for band in range(len(grid.names)):
+        values = grid.overview(band)
+        total += np.nan_to_num(values)
+        known += np.isfinite(values)
+    mean = np.where(known > 0, total / np.maximum(known, 1), np.nan)
+    span = grid.names[0] if len(grid.names) == 1 else f"{grid.names[0]} to {grid.names[-1]}"
+    what = grid.units[0] or "output per cell"
+    told = f"{what} ({unit})" if unit and unit not in what else what
+    caption = f"The mean month of {span} after scaling, {told} ({Path(grid.path).name})."
+    return GridPicture(mean, grid.grid.extent, what, caption)
+
+
+def _map_units(grid: Grid) -> MapUnits:
+    if grid.is_geographic:
+        return DEGREES
+    metres = grid.reference.GetLinearUnits()
+    return METRES if metres == 1 else MapUnits(metres)

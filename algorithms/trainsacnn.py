@@ -1,0 +1,116 @@
+"""Tool `trainsacnn`: light around factories and monthly statistics in, SA-CNN and its report out."""
+
+from typing import Any
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFileDestination,
+)
+
+from ..models.industry_chain import train_output
+from ..models.industry_model import save_industry_model
+from ..spatial.errors import InputError
+from ..spatial.files import staged
+from ..spatial.progress import Part, Recorder
+from ..spatial.sample_file import load_samples
+from ..spatial.zones import zone_name
+from . import sacnn_parameters as given
+from . import statistics_parameters as table
+from .background import run_in_background
+from .base import StatGridAlgorithm
+from .industry_parameters import USUAL_REGION
+from .inputs import require_field, require_folder, source
+from .outputs import industry_content, require_report
+
+
+class TrainSaCnn(StatGridAlgorithm):
+    """Trains SA-CNN of paper [2] (METHODS section 6), in a QgsTask's thread."""
+
+    SAMPLES, REGIONS, REGION, OUTPUT, REPORT = "SAMPLES", "REGIONS", "REGION", "OUTPUT", "REPORT"
+
+    LABEL = "Train SA-CNN"
+    GROUP = "industry"
+    NEEDS_TENSORFLOW = True
+    HELP = (
+        "Trains a convolutional network that tells the monthly output of each factory site from the light around it, the kind "
+        "of factory, the season, and how bright towns, country and factory areas of its region are. It is trained on nothing but "
+        "the published output of whole regions.\n\n"
+        "The report tells how well the network estimates years and regions that it was not trained on, beside a random forest "
+        "and simpler rules. 'Map industrial output' then makes the monthly grid."
+    )
+
+    def initAlgorithm(self, configuration: Any = None) -> None:
+        self.add(
+            QgsProcessingParameterFile(self.SAMPLES, self.tr("Samples"), extension="npz"),
+            "File made by 'Sample factory lights'.",
+        )
+        table.declare(self)
+        self.add(
+            QgsProcessingParameterFeatureSource(
+                self.REGIONS, self.tr("Regions to train on"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
+            ),
+            "Leave empty to train on all regions of the samples; otherwise those of this layer (or of its selection) alone.",
+        )
+        self.add(
+            QgsProcessingParameterField(self.REGION, self.tr("Field of the region"), None, self.REGIONS, optional=True),
+            "Names of the regions, as in the statistics; 'region' when empty.",
+        )
+        given.declare(self)
+        self.add(
+            QgsProcessingParameterFileDestination(self.OUTPUT, self.tr("Model"), given.MODEL_FILES),
+            "Model file: weights and everything needed to use them.",
+        )
+        self.add(
+            QgsProcessingParameterFileDestination(self.REPORT, self.tr("Report"), "HTML (*.html)", optional=True),
+            "Accuracy where years, regions and months are left out, beside simpler methods, and curves by region.",
+        )
+
+    def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+        given.settings(self, parameters, context)
+        load_samples(self.parameterAsFile(parameters, self.SAMPLES, context))
+        table.check(self, parameters, context)
+        self._regions(parameters, context)
+        require_folder(self.parameterAsFileOutput(parameters, self.OUTPUT, context), self.OUTPUT)
+        require_report(self.parameterAsFileOutput(parameters, self.REPORT, context), self.REPORT)
+
+    def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
+        output = self.parameterAsFileOutput(parameters, self.OUTPUT, context)
+        report = self.parameterAsFileOutput(parameters, self.REPORT, context)
+        recorder = Recorder(feedback)
+        samples = load_samples(self.parameterAsFile(parameters, self.SAMPLES, context))
+        statistics = table.read(self, parameters, context, recorder)
+        chosen = self._regions(parameters, context)
+        if chosen:
+            statistics = statistics.only([name for name in statistics.regions if name in chosen], statistics.months)
+        settings, folds = given.settings(self, parameters, context), given.folds(self, parameters, context)
+        with staged(output, report) as (model_part, report_part):
+            result = run_in_background(
+                lambda progress: train_output(samples, statistics, settings, folds, progress),
+                Part(recorder, 0, 97),
+                self.tr("StatGrid: train SA-CNN"),
+            )
+            save_industry_model(result.model, model_part)
+            if report:
+                content = industry_content(self.REPORT)
+                content.write(report_part, content.training(result, samples, self._unit(statistics.deflated), recorder.warnings))
+        results = {self.OUTPUT: output, **given.numbers(result)}
+        return {**results, self.REPORT: report} if report else results
+
+    def _unit(self, deflated: bool) -> str:
+        return self.tr("constant prices") if deflated else self.tr("unit of the statistics")
+
+    def _regions(self, parameters: dict[str, Any], context: QgsProcessingContext) -> set[str]:
+        """The regions to train on; empty for all."""
+        if parameters.get(self.REGIONS) in (None, ""):
+            return set()
+        layer = source(self, parameters, self.REGIONS, context)
+        index = require_field(layer, self.parameterAsString(parameters, self.REGION, context) or USUAL_REGION, self.REGION)
+        found = {zone_name(value) for value in layer.uniqueValues(index) if isinstance(value, (int, float, str))} - {""}
+        if not found:
+            raise InputError(f"{self.REGION}: no region of {self.REGIONS} has a name. Choose the field with their names.")
+        return found
