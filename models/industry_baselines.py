@@ -24,7 +24,7 @@ def seasonal_naive(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
     found = np.full(known.shape, np.nan)
     months = samples.months
     for column, month in enumerate(months):
-        same = np.flatnonzero((months % YEAR == month % YEAR) & (months != month))
+        same = np.flatnonzero(months % YEAR == month % YEAR)
         for region in range(len(known)):
             usable = same[np.isfinite(known[region, same])]
             before, after = usable[months[usable] < month][-1:], usable[months[usable] > month][:1]

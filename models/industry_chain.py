@@ -15,7 +15,7 @@ from ..spatial.light_series import LightSeries
 from ..spatial.monthly_statistics import MonthlyStatistics
 from ..spatial.months import month_name, month_spans
 from ..spatial.night_lights import CleaningSettings, clean_night_lights
-from ..spatial.progress import Part, Progress
+from ..spatial.progress import Once, Part, Progress
 from ..spatial.provenance import file_hash, plugin_version
 from ..spatial.units import read_units
 from ..spatial.zones import read_zones
@@ -253,6 +253,7 @@ def spatialize_industry(
     Raises:
         StatGridError: Whatever goes wrong, in a sentence; outputs of earlier runs stay as they are.
     """
+    progress = Once(progress)  # sampling, training and mapping tell the same of months and regions
     progress.pushInfo("Cleaning the night light …")
     cleaned = str(folder / "lights.tif")
     clean_night_lights(inputs.lights, inputs.counts, CleaningSettings(), cleaned, "", Part(progress, 0, 10))

@@ -3,7 +3,6 @@
 Nothing of it is ever run.
 """
 
-import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -136,10 +135,9 @@ def _load(path: str) -> IndustryModel:
 
 
 def _levels(values: Any) -> dict[str, float]:
-    found = {str(name): float(level) for name, level in dict(values).items()}
-    if not all(0 < level < math.inf for level in found.values()):
+    if not isinstance(values, dict) or not all(_is_number(level) and level > 0 for level in values.values()):
         raise ModelFileError("its parts do not fit together")
-    return found
+    return {name: float(level) for name, level in values.items()}
 
 
 def _network(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> SaCnn:

@@ -84,7 +84,6 @@ def validate(samples: SampleSet, labels: Labels, settings: SaCnnSettings, folds:
     skipped: dict[str, str] = {}
     for scheme, make in ((YEARS_OUT, _by_year), (REGIONS_OUT, _by_region), (RANDOM, _at_random)):
         fold = np.where(labels.used, make(samples, labels, folds, settings.seed), -1)
-        fold = _numbered(fold)
         rest = [(labels.totals[labels.used & (fold != number)] > 0).any() for number in range(int(fold.max()) + 1)]
         if rest and all(rest):
             every[scheme] = fold
@@ -147,12 +146,6 @@ def _at_random(samples: SampleSet, labels: Labels, folds: int, seed: int) -> np.
 def _shared_out(count: int, folds: int) -> np.ndarray:
     """Fold of each of `count` things in a row, as even as can be."""
     return np.arange(count) * min(folds, count) // max(count, 1)
-
-
-def _numbered(fold: np.ndarray) -> np.ndarray:
-    """Folds without gaps in their numbers."""
-    used = np.unique(fold[fold >= 0])
-    return np.where(fold >= 0, np.searchsorted(used, fold), -1)
 
 
 def _why(scheme: str) -> str:

@@ -35,6 +35,7 @@ JUMPS = 0.01  # weight of the mean squared jump
 CHIPS_A_CALL = 4096  # predicted at once
 MOST_THREADS = 4
 LEVEL_MONTHS = 3
+ELASTICITY = 0.75  # between output that follows light and sites that are alike, the two simple rules
 
 _graphs: dict[str, Callable[..., Any]] = {}  # traced once for all trainings, whatever their sizes
 
@@ -223,6 +224,7 @@ class _Ready:
     mean: float
     data: tuple[Any, ...]
     sizes: tuple[int, int]
+    prior: np.ndarray
 
     @classmethod
     def of(
@@ -249,14 +251,15 @@ class _Ready:
             pattern, fixed, tf.constant(scaling.apply(inputs.statistics)), region, tf.constant(goals / mean, tf.float32),
             tf.constant(used, tf.float32), tf.constant(month_pairs(samples.months, used.any(axis=0)), tf.int32),
         )  # fmt: skip
-        return cls(scaling, mean, data, (inputs.channels, inputs.statistics.shape[2]))
+        prior = by_light(scaling, inputs.names, samples)
+        return cls(scaling, mean, data, (inputs.channels, inputs.statistics.shape[2]), prior)
 
     def fit(self, tf: Any, settings: SaCnnSettings, share: _Share) -> list[np.ndarray]:
         """Train one network, in any thread."""
-        state = adam.begin(tf, sa_cnn.start(*self.sizes, settings.seed))
+        state = adam.begin(tf, [*sa_cnn.start(*self.sizes, settings.seed)[:-1], self.prior])
         recipe = (
             tf.constant(settings.learning_rate, tf.float32), tf.constant(settings.iterations, tf.float32),
-            tf.constant(settings.weight_decay, tf.float32), tf.constant(settings.seed, tf.int32),
+            tf.constant(settings.weight_decay, tf.float32), tf.constant(settings.seed, tf.int32), tf.constant(self.prior),
         )  # fmt: skip
         sites, size = self.data[0].shape[0], self.data[0].shape[2]
         at_once = max(1, min(STEPS_A_CALL, CELLS_A_CALL // (sites * 2 * PAIRS * size**2)))
@@ -267,6 +270,19 @@ class _Ready:
             state = _graphs[settings.labels](tf.constant(done), tf.constant(end), self.data, recipe, state)
             share.done += end - done
         return [w.numpy() for w in state[0]]
+
+
+def by_light(scaling: Scaling, names: Sequence[str], samples: SampleSet) -> np.ndarray:
+    """Where w of the network starts and what it is drawn to, shape (d, 1): output as light^`ELASTICITY` of the site's own area.
+
+    This is what paper [2]'s linear relation says as long as the totals do not say otherwise; they tell sites of one region apart
+    only by how regions differ.
+    """
+    found = np.zeros((len(names), 1), np.float32)
+    column = names.index(f"ln light within {samples.radii[0]:g} m")
+    if np.isfinite(scaling.deviation[column]):
+        found[column] = ELASTICITY * scaling.deviation[column]
+    return found
 
 
 def month_pairs(months: np.ndarray, used: np.ndarray) -> np.ndarray:
@@ -297,7 +313,7 @@ def _trace(tf: Any, labels: str) -> None:
         real(none, none, none, none), real(none, none, none, none), real(none, none, none), tf.TensorSpec([none], tf.int32),
         real(none, none), real(none, none), tf.TensorSpec([none, 2], tf.int32),
     )  # fmt: skip
-    recipe = (real(), real(), real(), one)
+    recipe = (real(), real(), real(), one, real(none, 1))
     layers = tuple(real(*([none] * len(shape))) for shape in sa_cnn.shapes(1, 1))
 
     def steps(begin: Any, end: Any, data: Any, recipe: Any, state: Any) -> Any:
@@ -310,11 +326,12 @@ def _trace(tf: Any, labels: str) -> None:
 
 
 def _step(tf: Any, labels: str, k: Any, data: Any, recipe: Any, state: Any) -> Any:
-    rate, iterations, decay, seed = recipe
+    rate, iterations, decay, seed, prior = recipe
     weights = state[0]
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        penalty = decay * tf.add_n([tf.reduce_sum(w * w) for w in weights if len(w.shape) > 1])
+        kernels = [*(w for w in weights[:-1] if len(w.shape) > 1), weights[-1] - prior]
+        penalty = decay * tf.add_n([tf.reduce_sum(w * w) for w in kernels])
         loss = _loss(tf, labels, weights, data, tf.stack([seed, k])) + penalty
     return adam.step(tf, k, state, tape.gradient(loss, weights), rate, iterations)
 

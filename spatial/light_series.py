@@ -133,8 +133,6 @@ def _partners(layers: Sequence[_Layer], counts: Sequence[_Layer], role: str) -> 
     result: list[Optional[_Layer]] = []
     for layer in layers:
         if not waiting.get(layer.month):
-            raise InputError(
-                f"CLOUD_FREE_COUNTS has no band for '{layer.name}' of {role}. Give one of counts for each of light."
-            )
+            raise InputError(f"CLOUD_FREE_COUNTS has no band for '{layer.name}' of {role}. Give one of counts for each of light.")
         result.append(waiting[layer.month].pop(0))
     return result

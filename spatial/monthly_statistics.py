@@ -3,8 +3,8 @@
 import calendar
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 import numpy as np
@@ -56,12 +56,7 @@ class MonthlyStatistics:
             InputError: The table has no such region.
         """
         row = {name: r for r, name in enumerate(self.regions)}
-        unknown = [name for name in regions if name not in row]
-        if unknown:
-            raise InputError(
-                f"STATISTICS has no row of {len(unknown)} region(s): {_some([repr(name) for name in unknown])}. It has "
-                f"{_some([repr(name) for name in self.regions])}. Write the names alike in the table and in the layer of regions."
-            )
+        self._require([name for name in regions if name not in row])
         months = np.asarray(months, np.int64)
         place = {int(month): t for t, month in enumerate(self.months)}
         known = np.array([int(month) in place for month in months], bool)
@@ -70,6 +65,23 @@ class MonthlyStatistics:
         split = np.zeros(values.shape, bool)
         values[:, known], split[:, known] = self.values[chosen], self.split[chosen]
         return MonthlyStatistics(list(regions), months, values, split, self.deflated)
+
+    def without_others(self, regions: Collection[str]) -> "MonthlyStatistics":
+        """The same with nothing known of any region but these.
+
+        Raises:
+            InputError: The table has none of them.
+        """
+        chosen = np.array([name in regions for name in self.regions])
+        self._require([] if chosen.any() else sorted(regions))
+        return replace(self, values=np.where(chosen[:, None], self.values, np.nan))
+
+    def _require(self, unknown: list[str]) -> None:
+        if unknown:
+            raise InputError(
+                f"STATISTICS has no row of {len(unknown)} region(s): {_some([repr(name) for name in unknown])}. It has "
+                f"{_some([repr(name) for name in self.regions])}. Write the names alike in the table and in the layer of regions."
+            )
 
 
 def monthly_statistics(

@@ -84,6 +84,7 @@ def sample_set(region, kind, months=24, size=5, seed=0, kinds=("food", "steel"),
         light=(np.einsum("ntij,ijr->ntr", chips, within) / within.sum(axis=(0, 1))).astype(np.float32),
         statistics=random.gamma(3, 1, (len(regions), months, 12)).astype(np.float32),
         crs="",
+        clear=random.integers(2, 15, (n, months)).astype(np.float32),
     )
 
 

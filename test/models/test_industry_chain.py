@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from statgrid.models import industry_baselines, industry_chain, sa_cnn
+from statgrid.models import industry_baselines, industry_chain, sa_cnn, tensorflow_runtime
 from statgrid.models.industry_chain import MapRequest, labels_of, map_industry, train_output
 from statgrid.models.industry_map import MapFiles
 from statgrid.models.industry_model import load_industry_model, save_industry_model
 from statgrid.models.industry_validation import REGIONS_OUT, SCHEMES, YEARS_OUT
-from statgrid.models.sa_cnn_training import SaCnnSettings
+from statgrid.models.sa_cnn_training import SaCnnSettings, region_sums
 from statgrid.spatial.errors import InputError, MissingDependencyError
 from statgrid.spatial.monthly_statistics import MonthlyStatistics
 from statgrid.spatial.progress import Silent
@@ -53,18 +53,18 @@ def test_statistics_without_a_value_of_these_regions_are_refused_for_that(sample
 
 
 def test_all_that_is_lost_on_the_way_is_told(samples_of):
-    samples = samples_of([0, 0], [0, 1], 3, regions=["Nord", "Süd", "Mitte"])
+    samples = samples_of([1, 1], [0, 1], 3, regions=["Mitte", "Nord", "Süd"])
     progress = Silent()
     labels = labels_of(samples, statistics_of(np.ones((3, 5)), ["Süd", "Ost", "Nord"], FIRST - 1), progress)
     assert progress.warnings == [
         "STATISTICS hold nothing of 'Mitte': not trained on.",
         "REGIONS hold no region 'Ost' that STATISTICS tell of: left out.",
         "There is no night light of 2011-12, 2012-04: left out.",
-        "No factory lies in 'Süd', 'Mitte': not trained on, and mapped by light.",
+        "No factory lies in 'Mitte', 'Süd': not trained on, and mapped by light.",
     ]
-    assert labels.used.tolist() == [[True] * 3, [False] * 3, [False] * 3]
-    assert labels.totals[:2].tolist() == [[1] * 3] * 2
-    assert np.isnan(labels.totals[2]).all()
+    assert labels.used.tolist() == [[False] * 3, [True] * 3, [False] * 3]
+    assert labels.totals[1:].tolist() == [[1] * 3] * 2
+    assert np.isnan(labels.totals[0]).all()
 
 
 def test_months_without_any_value_are_not_missed(samples):
@@ -128,6 +128,10 @@ def test_a_training_tells_what_it_was_trained_on_and_how_well_it_did(industry, m
     assert (found.used == np.isfinite(totals)).all()
     assert found.estimated.shape == totals.shape
     assert (found.estimated > 0).all()
+    assert set(found.model.levels) == set(card.regions)
+    with tensorflow_runtime.exclusive():
+        outputs = found.model.outputs(industry.samples, Silent()).mean(axis=0)
+    np.testing.assert_allclose(region_sums(industry.samples, outputs), found.estimated)
     assert len(found.model.network.members) == 2
     assert sum("R² with" in info for info in progress.infos) == len(SCHEMES)
     assert progress.warnings == []

@@ -326,6 +326,15 @@ def test_one_relation_for_all_is_that_of_the_paper(case, case_of):
     assert np.abs(case.deviation).max() < 1e-6
 
 
+@pytest.mark.parametrize("relation", [PER_SITE, PER_MONTH])
+def test_cells_in_the_areas_of_two_sites_count_for_both_but_shine_once(world, relation):
+    case = Case(world, sites=((2, 1), (2, 2), (3, 2), (4, 4))).map(relation)
+    outputs = case.inputs.outputs.mean(axis=0)
+    values = case.by_hand(outputs) if relation == PER_SITE else linear(case, outputs)[0]
+    np.testing.assert_allclose(case.raw, values, rtol=1e-5)
+    np.testing.assert_allclose(case.out, scaled(values)[0], rtol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_factors_are_the_best_that_are_not_negative(seed):
     random = np.random.default_rng(seed)

@@ -26,7 +26,7 @@ def make(samples, members=2, seed=0):
     network = SaCnn(networks, replace(scaling, deviation=deviation), 12.5, kinds, [500.0, 1000.0], 5, 24150.5)
     accuracy = {"years left out": {"r2": 0.5}, "regions left out": {"r2": None}}
     card = IndustryCard(sa_cnn.NAME, ["Nord", "Süd"], ["2012-01", "2013-12"], names, {"seed": 42}, accuracy, {"numpy": "1"}, True)
-    return IndustryModel(card, network)
+    return IndustryModel(card, network, {"region 0": 1.5, "Süd": 0.5})
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +229,14 @@ INFINITY = float("inf")
         {"mean_output": 0},
         {"mean_output": -1},
         {"mean_output": None},
+        {"levels": ...},
+        {"levels": [["Nord", 1]]},
+        {"levels": {"Nord": 0}},
+        {"levels": {"Nord": -1}},
+        {"levels": {"Nord": "1"}},
+        {"levels": {"Nord": None}},
+        {"levels": {"Nord": INFINITY}},
+        {"levels": {"Nord": float("nan")}},
         {"middle_month": -INFINITY},
         {"middle_month": "2012"},
     ],
@@ -330,12 +338,19 @@ def test_what_was_saved_predicts_the_same(samples_of, tmp_path, members):
     save_industry_model(model, path)
     loaded = load_industry_model(path)
     with tensorflow_runtime.exclusive():
-        before, after = (each.network.outputs(samples, Silent()) for each in (model, loaded))
+        before, after = (each.outputs(samples, Silent()) for each in (model, loaded))
     np.testing.assert_array_equal(after, before)
     assert np.ptp(before) > 0.1
     assert asdict(loaded.card) == asdict(model.card)
     assert loaded.network.kinds == model.network.kinds
     assert loaded.network.scaling.deviation[2] == np.inf
+
+
+def test_regions_that_the_model_knows_are_at_their_level_and_others_at_1(good, samples_of):
+    samples = samples_of([0, 1, 2], [0, 0, 1], regions=["elsewhere", "Süd", "region 0"])
+    with tensorflow_runtime.exclusive():
+        plain, found = (each.outputs(samples, Silent()) for each in (good[1].network, load_industry_model(str(good[0]))))
+    np.testing.assert_allclose(found, plain * np.array([1, 0.5, 1.5])[None, :, None])
 
 
 def test_the_same_model_gives_the_same_bytes(good, samples_of, tmp_path):

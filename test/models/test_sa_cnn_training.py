@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from statgrid.models import sa_cnn, sa_cnn_training, tensorflow_runtime
+from statgrid.models import adam, sa_cnn, sa_cnn_training, tensorflow_runtime
 from statgrid.models.sa_cnn_inputs import LARGE, Scaling, site_inputs, statistics_names
 from statgrid.models.sa_cnn_training import (
     AGGREGATE,
@@ -15,8 +15,10 @@ from statgrid.models.sa_cnn_training import (
     Labels,
     SaCnnSettings,
     allocated_by_light,
+    by_light,
     month_pairs,
     predict,
+    region_levels,
     region_sums,
     train,
     train_several,
@@ -124,6 +126,7 @@ def test_the_statistics_vector_is_what_its_names_say(samples_of):
     np.testing.assert_allclose(named["ln number of POI"][:, 3], np.log(samples.poi))
     assert named["in town"][:, 0].tolist() == samples.urban[:, 2, 2].tolist()
     np.testing.assert_allclose(named["ln light within 1000 m"], np.log1p(samples.light[..., 1]))
+    np.testing.assert_allclose(named["ln cloud-free observations"], np.log1p(samples.clear))
     np.testing.assert_allclose(named["cosine of the month"][0], np.cos(2 * np.pi * np.arange(24) / 12), atol=1e-12)
     np.testing.assert_allclose(named["year"][2], (samples.months - 24150.5) / 12)
     np.testing.assert_allclose(named["year of food"], named["year"] * named["kind: food"])
@@ -247,6 +250,19 @@ def test_a_turned_world_has_the_same_losses(industry, monkeypatch):
     assert 4 < len(found[0]) <= 8
 
 
+def test_steps_are_those_of_adam_along_a_cosine():
+    tf, random = tensorflow_runtime.tensorflow(), np.random.default_rng(0)
+    start, gradients = random.normal(size=(2, 3)), random.normal(size=(5, 2, 3))
+    state = adam.begin(tf, [start.astype(np.float32)])
+    weights, mean, square = start.copy(), np.zeros((2, 3)), np.zeros((2, 3))
+    for k, gradient in enumerate(gradients):
+        state = adam.step(tf, tf.constant(k), state, [tf.constant(gradient, tf.float32)], tf.constant(0.1), tf.constant(5.0))
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        rate = 0.1 * (1 + np.cos(np.pi * k / 5)) / 2
+        weights -= rate * (mean / (1 - 0.9 ** (k + 1))) / (np.sqrt(square / (1 - 0.999 ** (k + 1))) + 1e-7)
+        np.testing.assert_allclose(state[0][0], weights, rtol=1e-4)
+
+
 # Learning
 
 
@@ -260,6 +276,17 @@ def test_what_kinds_of_factories_make_is_learnt_from_regional_totals(industry_of
 def test_sums_of_regions_are_those_of_their_sites(samples_of):
     samples = samples_of([0, 2, 0], [0, 0, 0], 2, regions=["a", "b", "c"])
     assert region_sums(samples, np.array([[1.0, 2], [3, 4], [5, 6]])).tolist() == [[6, 8], [0, 0], [3, 4]]
+
+
+def test_levels_are_what_the_months_known_tell_of_a_region(samples_of):
+    samples = samples_of([0, 1, 2, 3], [0] * 4, 5)
+    totals = np.array([[2.0, 4, 8, 9, 9], [3, 3, 3, 3, 3], [0, 0, 0, 0, 8], [np.nan] * 5])
+    sums = np.ones((4, 5))
+    labels = Labels.of(samples, totals).without(np.array([[False] * 3 + [True] * 2] + [[False] * 5] * 3))
+    drawn = sa_cnn_training.LEVEL_MONTHS
+    expected = [64 ** (1 / (3 + drawn)), 3 ** (5 / (5 + drawn)), 8 ** (1 / (1 + drawn)), 1]
+    np.testing.assert_allclose(region_levels(labels, sums), expected)
+    np.testing.assert_allclose(region_levels(labels, 0 * sums), 1)
 
 
 def test_allocated_labels_share_totals_by_light(samples_of):
@@ -317,6 +344,7 @@ def spoilt(samples, totals, left_out):
         samples,
         chips=np.where(own[..., None, None], random.gamma(3, 9, samples.chips.shape), samples.chips).astype(np.float32),
         light=np.where(own[..., None], random.gamma(3, 9, samples.light.shape), samples.light).astype(np.float32),
+        clear=np.where(own, 99, samples.clear).astype(np.float32),
         statistics=np.where(whole[:, None, None], 1000 * samples.statistics, samples.statistics),
     )
     return other, np.where(left_out, random.gamma(2, 1000, totals.shape), totals)
@@ -452,7 +480,28 @@ def test_a_call_is_short_however_many_sites_there_are(industry, monkeypatch, sit
 
     tf = tensorflow_runtime.tensorflow()
     monkeypatch.setitem(sa_cnn_training._graphs, AGGREGATE, counted)
-    ready = sa_cnn_training._Ready(Scaling(np.zeros(1), np.ones(1)), 1.0, (Shaped(),), (4, 9))
+    ready = sa_cnn_training._Ready(Scaling(np.zeros(1), np.ones(1)), 1.0, (Shaped(),), (4, 9), np.zeros((9, 1), np.float32))
     ready.fit(tf, SaCnnSettings(iterations=8), sa_cnn_training._Share(Silent(), 8))
     assert calls[0] == steps
     assert sum(calls) == 8
+
+
+# The rule it starts from
+
+
+def test_an_untrained_network_makes_output_follow_light(samples_of):
+    samples = samples_of((0, 0, 1, 1, 1), (0, 1, 0, 1, 0), months=6)
+    inputs = site_inputs(samples, samples.kinds, float(samples.months.mean()))
+    scaling = Scaling.of(inputs.statistics.reshape(-1, inputs.statistics.shape[2]))
+    weights = sa_cnn.start(inputs.channels, inputs.statistics.shape[2], 1)
+    weights[-1] = by_light(scaling, inputs.names, samples)
+    found = predict(inputs, scaling, weights, Silent())
+    rule = (1 + samples.light[:, :, 0]) ** sa_cnn_training.ELASTICITY
+    np.testing.assert_allclose(found / found.mean(), rule / rule.mean(), rtol=1e-3)
+
+
+def test_light_that_never_varies_gives_no_rule(samples_of):
+    samples = samples_of((0, 0, 1), (0, 1, 0), months=4)
+    flat = replace(samples, light=np.ones_like(samples.light))
+    inputs = site_inputs(flat, flat.kinds, 0.0)
+    assert not by_light(Scaling.of(inputs.statistics.reshape(-1, inputs.statistics.shape[2])), inputs.names, flat).any()
