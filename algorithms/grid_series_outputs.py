@@ -1,5 +1,6 @@
 """What every tool that makes a monthly grid of output writes, and how the grid is spread."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from qgis.core import (
 
 from ..models.industry_chain import MapRequest
 from ..models.industry_map import RELATIONS, IndustryMap
+from ..spatial.errors import OutputError
 from ..spatial.progress import Progress
 from ..spatial.raster import Raster
 from .base import StatGridAlgorithm
-from .inputs import require_geotiff
+from .inputs import require_folder, require_geotiff
 from .time_layers import dress_series, write_months
 
 RELATION, OUTPUT, OUTPUT_RAW = "RELATION", "OUTPUT", "OUTPUT_RAW"
@@ -71,9 +73,14 @@ def declare(tool: StatGridAlgorithm) -> None:
 
 
 def check(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
-    """Raise `OutputError` for grids that cannot be written."""
+    """Raise `OutputError` for grids, or a folder of monthly files, that cannot be written."""
     for name in RASTERS:
         require_geotiff(tool, parameters, name, context)
+    require_folder(tool.parameterAsString(parameters, MONTHLY_FILES, context), MONTHLY_FILES)
+    folder = tool.parameterAsString(parameters, MONTHLY_FILES, context)
+    require_folder(folder, MONTHLY_FILES)
+    if Path(folder).is_file():
+        raise OutputError(f"{MONTHLY_FILES}: '{folder}' is a file. Choose a folder.")
 
 
 def paths(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
@@ -92,26 +99,54 @@ def request(
     return MapRequest(lights, *regions, tool.parameterAsEnumString(parameters, RELATION, context), UNIT)
 
 
-def results(
-    tool: StatGridAlgorithm,
-    parameters: dict[str, Any],
-    context: QgsProcessingContext,
-    written: list[str],
-    found: IndustryMap,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Dress the grids, write the monthly files, and give all outputs by name."""
+def write_monthly(
+    tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, part: str, path: str, progress: Progress
+) -> str:
+    """Write a file for each month of the unfinished grid `part`, which will be `path`; gives their folder, made where missing.
+
+    Returns:
+        The folder; empty when none is wanted.
+
+    Raises:
+        OutputError: The folder is read-only or full.
+    """
+    folder = str(tool.parameterAsString(parameters, MONTHLY_FILES, context))
+    if not folder:
+        return ""
+    missing = not Path(folder).exists()
+    try:
+        Path(folder).mkdir(exist_ok=True)
+        write_months(part, folder, Path(path).stem, progress)
+    except BaseException as error:
+        if missing:
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
+        if isinstance(error, OSError):
+            raise OutputError(f"{MONTHLY_FILES}: cannot write to '{folder}': {error.strerror}. Choose another folder.") from None
+        raise
+    finally:
+        Path(f"{part}.aux.xml").unlink(missing_ok=True)  # QGIS's statistics of the bands
+    return folder
+
+
+def results(context: QgsProcessingContext, tr: Any, written: list[str], months: str, found: IndustryMap) -> dict[str, Any]:
+    """Dress the grids and give all outputs by name.
+
+    Args:
+        context: Of the run.
+        tr: Translates a text.
+        written: Paths of the grids, as `paths` gives them.
+        months: Folder of the monthly files, empty without.
+        found: What came of the map.
+    """
     for path, title in zip(
         written, ("Monthly output per cell", "Monthly output per cell, unscaled", "Monthly output, uncertainty")
     ):
         if path:
-            dress_series(context, path, tool.tr(title), tool.tr(UNIT))
-    folder = tool.parameterAsString(parameters, MONTHLY_FILES, context)
-    if folder:
-        write_months(written[0], folder, Path(written[0]).stem, progress)
+            dress_series(context, path, tr(title), tr(UNIT))
     numbers = {
         "R2_GRID": found.grid_accuracy["r2"], "RTAE_GRID": found.grid_accuracy["rtae"],
         "MAX_RELATIVE_ERROR": found.max_relative_error, "TOTAL": found.total, "MONTHS": len(Raster(written[0]).names),
     }  # fmt: skip
     files = {name: path for name, path in zip(RASTERS, written) if path}
-    return {**files, **({MONTHLY_FILES: folder} if folder else {}), **{k: None if v != v else v for k, v in numbers.items()}}
+    return {**files, **({MONTHLY_FILES: months} if months else {}), **{k: None if v != v else v for k, v in numbers.items()}}

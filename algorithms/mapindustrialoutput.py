@@ -75,7 +75,7 @@ class MapIndustrialOutput(StatGridAlgorithm):
         recorder = Recorder(feedback)
         model = load_industry_model(model_file)
         samples = load_samples(self.parameterAsFile(parameters, self.SAMPLES, context))
-        statistics = table.read(self, parameters, context, recorder)
+        statistics = table.read(self, parameters, context, Part(recorder, 0, 1))
         paths = grids.paths(self, parameters, context)
         with work_folder() as folder, staged(*paths, report) as (*parts, report_part):
             lights = raster_paths(self, parameters, given.NIGHTLIGHTS, context)
@@ -84,7 +84,7 @@ class MapIndustrialOutput(StatGridAlgorithm):
             )
             result = run_in_background(
                 lambda progress: map_industry(model, model_file, samples, statistics, request, MapFiles(*parts), progress),
-                Part(recorder, 0, 95),
+                Part(recorder, 1, 95),
                 self.tr("StatGrid: map industrial output"),
             )
             if report:
@@ -92,5 +92,7 @@ class MapIndustrialOutput(StatGridAlgorithm):
                 grid = Raster(parts[0])
                 grid.path = Path(paths[0]).name  # the caption's; the file itself still has its temporary name
                 content.write(report_part, content.map_report(model, samples, result, grid, statistics, recorder.warnings))
-        results = grids.results(self, parameters, context, paths, result, Part(recorder, 95, 100))
+                del grid  # closed, or Windows would not rename it
+            months = grids.write_monthly(self, parameters, context, parts[0], paths[0], Part(recorder, 95, 100))
+        results = grids.results(context, self.tr, paths, months, result)
         return {**results, self.REPORT: report} if report else results

@@ -22,15 +22,19 @@ from .creategrid import CreateGrid
 from .distancetofeatures import DistanceToFeatures
 from .extractfactories import ExtractFactories
 from .landusefractions import LandUseFractions
+from .mapindustrialoutput import MapIndustrialOutput
 from .pointdensity import PointDensity
 from .predictgrid import PredictGrid
 from .regionalzones import RegionalZones
+from .samplefactorylights import SampleFactoryLights
 from .spatialbalance import SpatialBalance
+from .spatializeindustry import SpatializeIndustry
 from .spatializepopulation import SpatializePopulation
 from .splitclassbylights import SplitClassByLights
 from .stackfactors import StackFactors
 from .terrain import Terrain
 from .trainmodel import TrainModel
+from .trainsacnn import TrainSaCnn
 from .unitfactors import UnitFactors
 
 ALGORITHMS: tuple[Any, ...] = (
@@ -53,7 +57,11 @@ ALGORITHMS: tuple[Any, ...] = (
     AssessAccuracy,
     SpatializePopulation,
     ExtractFactories,
+    SampleFactoryLights,
+    TrainSaCnn,
+    MapIndustrialOutput,
     SpatialBalance,
+    SpatializeIndustry,
 )
 
 

@@ -45,7 +45,7 @@ def declare(tool: StatGridAlgorithm) -> None:
         QgsProcessingParameterEnum(
             LABELS, tool.tr("Labels"), list(LABEL_MODES), defaultValue=LABEL_MODES[0], usesStaticStrings=True
         ),
-        "Aggregate: the sites of a region must add up to its output, whatever each makes. Allocated, as in paper [2]: each site "
+        "Aggregate: the sites of a region must add up to its output, whatever each makes. Allocated: each site "
         "is told to make the share that it has of the light.",
         advanced=True,
     )

@@ -12,7 +12,8 @@ from qgis.core import (
 from ..models.industry_chain import IndustryInputs, IndustryResult, spatialize_industry
 from ..models.industry_map import MapFiles
 from ..spatial.files import staged
-from ..spatial.progress import Part, Recorder
+from ..spatial.light_series import LightSeries
+from ..spatial.progress import Once, Part
 from ..spatial.raster import Raster
 from . import grid_series_outputs as grids
 from . import industry_parameters as given
@@ -66,6 +67,8 @@ class SpatializeIndustry(StatGridAlgorithm):
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         pois.check(self, parameters, context, self.POINTS)
         given.check_lights(self, parameters, context)
+        lights, counts = (raster_paths(self, parameters, name, context) for name in (given.NIGHTLIGHTS, given.COUNTS))
+        LightSeries(lights, counts, given.NIGHTLIGHTS)
         given.check_regions(self, parameters, context)
         given.chips(self, parameters, context)
         network.settings(self, parameters, context)
@@ -77,8 +80,8 @@ class SpatializeIndustry(StatGridAlgorithm):
     def work(self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> dict[str, Any]:
         report = self.parameterAsFileOutput(parameters, self.REPORT, context)
         model = self.parameterAsFileOutput(parameters, self.OUTPUT_MODEL, context)
-        recorder = Recorder(feedback)
-        statistics = table.read(self, parameters, context, recorder)
+        recorder = Once(feedback)  # what is told of the statistics is told when training and when mapping
+        statistics = table.read(self, parameters, context, Part(recorder, 0, 1))
         paths = grids.paths(self, parameters, context)
         sites, sampling = pois.settings(self, parameters, context), given.chips(self, parameters, context)
         settings, folds = network.settings(self, parameters, context), network.folds(self, parameters, context)
@@ -100,12 +103,13 @@ class SpatializeIndustry(StatGridAlgorithm):
                     inputs, statistics, sites, sampling, settings, folds, request.relation, request.unit, MapFiles(*parts),
                     model_part or str(folder / "model.statgrid"), folder, progress,
                 ),
-                Part(recorder, 0, 95),
+                Part(recorder, 1, 95),
                 self.tr("StatGrid: spatialize industry"),
             )  # fmt: skip
             if report:
                 self._write_report(report_part, result, parts[0], Path(paths[0]).name, statistics.deflated, recorder.warnings)
-        results = grids.results(self, parameters, context, paths, result.map, Part(recorder, 95, 100))
+            months = grids.write_monthly(self, parameters, context, parts[0], paths[0], Part(recorder, 95, 100))
+        results = grids.results(context, self.tr, paths, months, result.map)
         optional = {self.REPORT: report, self.OUTPUT_MODEL: model}
         return {**results, **{k: v for k, v in optional.items() if v}, **network.numbers(result.training)}
 

@@ -94,7 +94,7 @@ def _columns(
 
 
 def _rows(table: QgsProcessingFeatureSource, columns: list[int]) -> Iterator[tuple[Any, Any, Any, Any]]:
-    for feature in table.getFeatures(QgsFeatureRequest()):
+    for feature in table.getFeatures(QgsFeatureRequest(), QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks):
         region, month, value, deflator = (_plain(feature.attribute(k)) if k >= 0 else None for k in columns)
         yield region, month, value, deflator
 

@@ -3,8 +3,10 @@
 from typing import Any
 
 from qgis.core import (
+    QgsFeatureRequest,
     QgsProcessing,
     QgsProcessingContext,
+    QgsProcessingFeatureSource,
     QgsProcessingFeedback,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
@@ -15,9 +17,11 @@ from qgis.core import (
 from ..models.industry_chain import train_output
 from ..models.industry_model import save_industry_model
 from ..spatial.errors import InputError
+from ..spatial.factors import quoted
 from ..spatial.files import staged
-from ..spatial.progress import Part, Recorder
+from ..spatial.progress import Part, Progress, Recorder
 from ..spatial.sample_file import load_samples
+from ..spatial.units import MAX_NAMED
 from ..spatial.zones import zone_name
 from . import sacnn_parameters as given
 from . import statistics_parameters as table
@@ -57,7 +61,7 @@ class TrainSaCnn(StatGridAlgorithm):
             "Leave empty to train on all regions of the samples; otherwise those of this layer (or of its selection) alone.",
         )
         self.add(
-            QgsProcessingParameterField(self.REGION, self.tr("Field of the region"), None, self.REGIONS, optional=True),
+            QgsProcessingParameterField(self.REGION, self.tr("Name of the region"), None, self.REGIONS, optional=True),
             "Names of the regions, as in the statistics; 'region' when empty.",
         )
         given.declare(self)
@@ -83,15 +87,16 @@ class TrainSaCnn(StatGridAlgorithm):
         report = self.parameterAsFileOutput(parameters, self.REPORT, context)
         recorder = Recorder(feedback)
         samples = load_samples(self.parameterAsFile(parameters, self.SAMPLES, context))
-        statistics = table.read(self, parameters, context, recorder)
+        statistics = table.read(self, parameters, context, Part(recorder, 0, 1))
         chosen = self._regions(parameters, context)
         if chosen:
-            statistics = statistics.only([name for name in statistics.regions if name in chosen], statistics.months)
+            self._require_known(chosen, samples.regions, recorder)
+            statistics = statistics.without_others(chosen)
         settings, folds = given.settings(self, parameters, context), given.folds(self, parameters, context)
         with staged(output, report) as (model_part, report_part):
             result = run_in_background(
                 lambda progress: train_output(samples, statistics, settings, folds, progress),
-                Part(recorder, 0, 97),
+                Part(recorder, 1, 97),
                 self.tr("StatGrid: train SA-CNN"),
             )
             save_industry_model(result.model, model_part)
@@ -110,7 +115,20 @@ class TrainSaCnn(StatGridAlgorithm):
             return set()
         layer = source(self, parameters, self.REGIONS, context)
         index = require_field(layer, self.parameterAsString(parameters, self.REGION, context) or USUAL_REGION, self.REGION)
-        found = {zone_name(value) for value in layer.uniqueValues(index) if isinstance(value, (int, float, str))} - {""}
+        flags = QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks
+        every = (feature.attribute(index) for feature in layer.getFeatures(QgsFeatureRequest(), flags))
+        found = {zone_name(value) for value in every if isinstance(value, (int, float, str))} - {""}
         if not found:
             raise InputError(f"{self.REGION}: no region of {self.REGIONS} has a name. Choose the field with their names.")
         return found
+
+    def _require_known(self, chosen: set[str], known: list[str], progress: Progress) -> None:
+        """Raise `InputError` when none of the chosen regions was sampled; warn of those that were not."""
+        unknown = sorted(chosen - set(known))
+        if len(unknown) == len(chosen):
+            raise InputError(
+                f"{self.REGIONS} hold {quoted(unknown[:MAX_NAMED])}, but {self.SAMPLES} {quoted(known[:MAX_NAMED])}. Choose as "
+                f"{self.REGION} the field with the names that were sampled."
+            )
+        if unknown:
+            progress.pushWarning(f"{self.SAMPLES} hold no region {quoted(unknown[:MAX_NAMED])} of {self.REGIONS}: left out.")

@@ -22,7 +22,7 @@ def main(folder: Path = FOLDER) -> None:
     if spec is None:
         raise SystemExit(f"{ROOT} is no Python package.")
     sys.modules["statgrid"] = importlib.util.module_from_spec(spec)
-    from graphical_models import population_single_tools, prepare_factors, raw_data_to_grid
+    from graphical_models import industry, population_single_tools, prepare_factors, raw_data_to_grid
     from statgrid.algorithms.provider import StatGridProvider
 
     application = QgsApplication([], False)
@@ -30,7 +30,7 @@ def main(folder: Path = FOLDER) -> None:
     provider = StatGridProvider()
     QgsApplication.processingRegistry().addProvider(provider)
     folder.mkdir(parents=True, exist_ok=True)
-    for module in (population_single_tools, prepare_factors, raw_data_to_grid):
+    for module in (population_single_tools, prepare_factors, raw_data_to_grid, industry):
         path = folder / f"{module.__name__.rsplit('.', 1)[-1]}.model3"
         if not module.build().toFile(str(path)):
             raise SystemExit(f"Cannot write {path}.")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsProcessingParameterDefinition
+from qgis.core import QgsProcessingParameterDefinition, QgsProcessingParameterEnum
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MEASURES = ["R2", "PEARSON_R2", "RMSE", "RELATIVE_RMSE", "MAE", "MAPE", "RTAE", "BIAS", "WITHIN_20_PERCENT", "COUNT"]
@@ -13,6 +13,16 @@ CHAIN_FILES = ["OUTPUT", "OUTPUT_RAW", "UNCERTAINTY", "OUTPUT_MODEL", "REPORT"]
 RAW = ["DEM", "LANDUSE", "PRESET", "NIGHTLIGHTS", "POINTS", "RIVERS", "ROADS"]
 DATA = ["UNITS", "POPULATION", "FACTORS", "MASK"]
 ZONES = ["ZONE", "ZONE_USE"]
+TABLE_FIELDS = ["STATISTICS_REGION", "STATISTICS_MONTH", "STATISTICS_VALUE", "DEFLATOR"]
+TABLE = ["STATISTICS", "FORM", *TABLE_FIELDS]
+POI = ["CATEGORY", "PRESET", "CATEGORIES", "CLUSTER_DISTANCE"]
+LIGHT = ["NIGHTLIGHTS", "CLOUD_FREE_COUNTS", "URBAN"]
+CUT = ["REGIONS", "REGION", "RADII", "CHIP_SIZE"]
+NETWORK = ["LABELS", "FOLDS", "ENSEMBLE", "ITERATIONS", "LEARNING_RATE", "SEED"]
+MONTHLY = ["OUTPUT", "OUTPUT_RAW", "UNCERTAINTY", "MONTHLY_FILES"]
+MONTHLY_NUMBERS = ["R2_GRID", "RTAE_GRID", "MAX_RELATIVE_ERROR", "TOTAL", "MONTHS"]
+LEFT_OUT = ["R2_YEARS_OUT", "R2_REGIONS_OUT", "R2_RANDOM", "R2_CHANGE_YEARS_OUT", "R2_CHANGE_REGIONS_OUT"]
+LEFT_OUT += [f"R2_{scheme}_OUT_{rival}" for rival in ("FOREST", "LINEAR") for scheme in ("YEARS", "REGIONS")]
 
 
 def with_ending(ending):
@@ -91,20 +101,41 @@ TOOLS = {
         [*DATA, *ZONES, "METHOD", "ADJUST", "REFERENCE", "REFERENCE_FIELD", "WHOLE_PERSONS", *TRAINING, *CHAIN_FILES],
         [*CHAIN_FILES, "R2_TRAINING", "R2_VALIDATION", "MAX_RELATIVE_ERROR", "TOTAL", *MEASURES, *with_ending("_RAW")],
     ),
-    "extractfactories": (
+    "extractfactories": ("industry", ["INPUT", *POI, "OUTPUT"], ["OUTPUT", "SITES", "POIS", "KINDS"]),
+    "samplefactorylights": (
         "industry",
-        ["INPUT", "CATEGORY", "PRESET", "CATEGORIES", "CLUSTER_DISTANCE", "OUTPUT"],
-        ["OUTPUT", "SITES", "POIS", "KINDS"],
+        ["FACTORIES", *LIGHT, *CUT, "OUTPUT"],
+        ["OUTPUT", "SITES", "MONTHS", "REGIONS_USED"],
+    ),
+    "trainsacnn": (
+        "industry",
+        ["SAMPLES", *TABLE, "REGIONS", "REGION", *NETWORK, "OUTPUT", "REPORT"],
+        ["OUTPUT", "REPORT", *LEFT_OUT],
+    ),
+    "mapindustrialoutput": (
+        "industry",
+        ["MODEL", "SAMPLES", "NIGHTLIGHTS", *TABLE, "REGIONS", "REGION", "RELATION", *MONTHLY, "REPORT"],
+        [*MONTHLY, *MONTHLY_NUMBERS, "REPORT"],
     ),
     "spatialbalance": (
         "industry",
         ["INPUT", "REGIONS", "FIELD", "OUTPUT", "PATH", "REPORT"],
         ["OUTPUT", "PATH", "REPORT", "MONTHS", "GINI_FIRST", "GINI_LAST", "THEIL_FIRST", "THEIL_LAST", "DISTANCE_KM"],
     ),
+    "spatializeindustry": (
+        "industry",
+        ["POINTS", *POI, *LIGHT, *TABLE, *CUT, *NETWORK, "RELATION", *MONTHLY, "OUTPUT_MODEL", "REPORT"],
+        [*MONTHLY, *MONTHLY_NUMBERS, "OUTPUT_MODEL", "REPORT", *LEFT_OUT],
+    ),
 }
-MODELS = ["Population tool by tool", "Population, raw data to grid", "Prepare factors (paper [1])"]
+MODELS = [
+    "Population tool by tool",
+    "Population, raw data to grid",
+    "Prepare factors (paper [1])",
+    "Industrial output (paper [2])",
+]
 GROUPS = {"preparation": "Data preparation", "population": "Population", "industry": "Industrial output"}
-ADVANCED = {*TRAINING, "SEEDS", "BAND", "ADD", "SMOOTHING", "ZONE_USE"}
+ADVANCED = {*TRAINING, *TABLE_FIELDS, "SEEDS", "BAND", "ADD", "SMOOTHING", "ZONE_USE"}
 
 
 @pytest.fixture(params=TOOLS)
@@ -141,6 +172,9 @@ def test_advanced_parameters(tool):
         "assessaccuracy": {"UNITS", "MASK", "REFERENCE_BAND"},
         "buildfactors": {"CLASSES", "RADIUS"},
         "predictgrid": {"UNITS", "ZONE"},
+        "trainsacnn": {"LABELS", "FOLDS"},
+        "mapindustrialoutput": {"RELATION"},
+        "spatializeindustry": {"LABELS", "FOLDS", "RELATION"},
     }
     extra = own.get(tool.name(), set())
     assert advanced == (ADVANCED & set(TOOLS[tool.name()][1])) | extra
@@ -161,14 +195,24 @@ def test_defaults(tool):
         "WHOLE_PERSONS": False, "ADJUST": True, "BAND": 1, "REFERENCE_BAND": 1, "ADD": 0, "PRESET": "none", "SMOOTHING": 0,
         "RADIUS": 0,
         "MIN_COUNT": 2, "CAP_PERCENTILE": 99.9, "SENSOR": "automatic", "ZONES": 0, "MIN_UNITS": 15, "ZONE_USE": "one-hot columns",
-        "FOLDS": 5, "SEEDS": 1, "CLUSTER_DISTANCE": 500,
+        "FOLDS": 5, "SEEDS": 1, "CLUSTER_DISTANCE": 500, "RADII": "500, 1000, 2000", "CHIP_SIZE": 11, "FORM": "monthly",
+        "LABELS": "aggregate", "RELATION": "each site its own", **dict.fromkeys(TABLE_FIELDS),
     }  # fmt: skip
     if tool.name() == "splitclassbylights":
         wanted |= {"METHOD": "Jenks", "CLASSES": 2}
     if tool.name() == "buildfactors":
         wanted["RADIUS"] = 3000
+    if tool.name() in ("trainsacnn", "spatializeindustry"):
+        wanted |= {"ITERATIONS": 300, "LEARNING_RATE": 0.01, "ENSEMBLE": 3}
     defaults = {p.name(): p.defaultValue() for p in tool.parameterDefinitions() if p.name() in wanted}
     assert defaults == {name: value for name, value in wanted.items() if name in defaults}
+
+
+def test_choices_can_be_chosen(tool):
+    # QGIS takes a comma in a choice for two choices, and then refuses both.
+    for parameter in tool.parameterDefinitions():
+        for option in parameter.options() if isinstance(parameter, QgsProcessingParameterEnum) else []:
+            assert parameter.checkValueIsAcceptable([option] if parameter.allowMultiple() else option), option
 
 
 def test_everything_a_user_reads_is_there(tool):

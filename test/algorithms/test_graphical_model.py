@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qgis.core import QgsApplication, QgsProcessingModelAlgorithm
+from qgis.core import QgsApplication, QgsProcessingModelAlgorithm, QgsProcessingParameterDefinition
 from statgrid.spatial.raster import Raster
 from statgrid_test_region import read_raster, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = sorted((ROOT / "resources" / "models").glob("*.model3"))
-NAME = "Population tool by tool"
+SAMPLE = ROOT / "resources" / "sample"
+NAME, INDUSTRY = "Population tool by tool", "Industrial output (paper [2])"
 NUMBERS = ["trainmodel:R2_TRAINING", "trainmodel:R2_VALIDATION", "adjusttototals:MAX_RELATIVE_ERROR", "adjusttototals:TOTAL"]
 NUMBERS += [f"assessaccuracy:{name}" for name in ("R2", "RTAE", "MAPE", "COUNT")]
 
@@ -134,6 +135,45 @@ def test_two_sources_and_no_check_units_are_enough(region, raw, provider):
     results = run("Population, raw data to grid", {**given, **outputs, "ITERATIONS": 5})
     assert results["buildfactors:BANDS"] == 2
     assert np.nansum(read_raster(results["spatializepopulation:population"])) == pytest.approx(region.total, rel=1e-6)
+
+
+@pytest.mark.parametrize("counts", [[str(SAMPLE / "monthly_clouds.tif")], []])
+def test_light_and_statistics_become_output_and_its_balance(provider, tmp_path, counts):
+    outputs = {
+        "extractfactories:factories": str(tmp_path / "factories.gpkg"),
+        "trainsacnn:training_report": str(tmp_path / "training.html"),
+        "mapindustrialoutput:output": str(tmp_path / "output.tif"),
+        "spatialbalance:balance": str(tmp_path / "balance.gpkg"),
+        "spatialbalance:path": str(tmp_path / "path.gpkg"),
+        "spatialbalance:balance_report": str(tmp_path / "balance.html"),
+    }
+    industry = SAMPLE / "industry.gpkg"
+    points = {"POINTS": f"{industry}|layername=factories_poi", "CATEGORY": "category", "CATEGORIES": "Company;Factory"}
+    light = {"NIGHTLIGHTS": [str(SAMPLE / "monthly_lights.tif")], **({"CLOUD_FREE_COUNTS": counts} if counts else {})}
+    statistics = {"STATISTICS": str(SAMPLE / "industry_statistics.csv"), "FORM": "monthly (January within February)"}
+    given = {**points, **light, **statistics, "REGIONS": f"{industry}|layername=regions"}
+    results = run(INDUSTRY, {**given, "ITERATIONS": 5, "FOLDS": 0, **outputs})
+    assert results["extractfactories:SITES"] == 80
+    assert results["mapindustrialoutput:MONTHS"] == 58
+    assert results["mapindustrialoutput:MAX_RELATIVE_ERROR"] < 1e-6
+    assert results["mapindustrialoutput:R2_GRID"] <= 1
+    assert 0 < results["spatialbalance:GINI_LAST"] < 1
+    total = np.nansum(read_raster(outputs["mapindustrialoutput:output"]))
+    assert total == pytest.approx(results["mapindustrialoutput:TOTAL"], rel=1e-6)
+    assert all(Path(path).is_file() for path in outputs.values())
+
+
+def test_the_industrial_model_asks_for_what_is_needed(provider):
+    model = QgsApplication.processingRegistry().algorithmById(f"statgrid:{INDUSTRY}")
+    assert (model.group(), model.groupId()) == ("Industrial output", "industry")
+    flags = {p.name(): p.flags() for p in model.parameterDefinitions() if not p.isDestination()}
+    optional = [name for name, flag in flags.items() if flag & QgsProcessingParameterDefinition.Flag.FlagOptional]
+    advanced = [name for name, flag in flags.items() if flag & QgsProcessingParameterDefinition.Flag.FlagAdvanced]
+    assert sorted(optional) == ["CLOUD_FREE_COUNTS", "URBAN"]
+    assert sorted(advanced) == ["FOLDS", "ITERATIONS"]
+    children = [child.algorithmId().split(":")[1] for child in model.childAlgorithms().values()]
+    tools = ["cleannightlights", "extractfactories", "samplefactorylights", "trainsacnn", "mapindustrialoutput", "spatialbalance"]
+    assert sorted(children) == sorted(tools)
 
 
 def test_the_script_that_makes_it_makes_just_this(tmp_path):

@@ -203,6 +203,15 @@ def test_only_some_regions_and_months():
     assert np.isnan(found.only(["r01"], np.array([0, 5])).values).all()
 
 
+def test_nothing_known_of_other_regions():
+    found = read([("a", "2012-01", 1), ("b", "2012-01", 2)])
+    part = found.without_others({"b", "c"})
+    assert part.regions == ["a", "b"]
+    np.testing.assert_array_equal(part.values, [[np.nan], [2]])
+    with pytest.raises(InputError, match=r"no row of 2 region\(s\): 'c', 'd'. It has 'a', 'b'"):
+        found.without_others({"d", "c"})
+
+
 # Constant prices
 
 
