@@ -174,8 +174,9 @@ def segments(found: Balance) -> Iterator[tuple[QgsGeometry, list[Any]]]:
     series = found.series
     for move in found.moves():
         line = QgsGeometry.fromPolylineXY([QgsPointXY(*map(float, found.centre[k])) for k in (move.first, move.last)])
-        times = [midnight(first_day(series, step)) for step in (move.first, move.last)]
-        yield line, [series.labels[move.first], *times, move.kilometres, move.direction]
+        begin, end = (midnight(first_day(series, step)) for step in (move.first, move.last))
+        last = None if end is None else end.addSecs(-1)  # QGIS 3.40 shows what ends as a frame begins in that frame too
+        yield line, [series.labels[move.first], begin, last, move.kilometres, move.direction]
 
 
 def first_day(series: Series, step: int) -> Optional[QDate]:
