@@ -169,9 +169,9 @@ def test_leaves_the_users_own_environment_alone(door, tmp_path, monkeypatch):
     assert door.tensorflow().environment["TF_CPP_MIN_LOG_LEVEL"] == "0"
 
 
-def test_one_thread_and_deterministic(door, tmp_path):
+def test_an_operation_runs_on_one_thread_and_all_is_deterministic(door, tmp_path):
     install(tmp_path)
-    assert {"deterministic", ("intra", 1), ("inter", 1)} <= set(door.tensorflow().calls)
+    assert {"deterministic", ("intra", 1), ("inter", 2)} <= set(door.tensorflow().calls)
     assert door.limitations() == []
 
 
