@@ -172,8 +172,8 @@ def _settle(tf: ModuleType) -> None:
     # QGIS shows every DeprecationWarning; those of TensorFlow's own parts tell a user nothing.
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(gast|astunparse|tensorflow|keras)\b")
     _attempt(tf.config.experimental.enable_op_determinism)
-    # Networks as small as ours run faster on one thread, and sums do not depend on how work was shared out. Two operations at once
-    # let the networks of an ensemble train side by side.
+    # Networks as small as ours run faster on one thread, and sums do not depend on how work was shared out. With two operations
+    # at once the networks of an ensemble train side by side.
     _attempt(tf.config.threading.set_intra_op_parallelism_threads, 1)
     _attempt(tf.config.threading.set_inter_op_parallelism_threads, 2)
     # By default TensorFlow takes the whole memory of the graphics card, which QGIS draws with.
