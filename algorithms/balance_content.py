@@ -5,20 +5,16 @@ Imported where a report is wanted only: it brings matplotlib along, which takes 
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..reports.balance_report import BalanceReport, PeriodSummary, build
 from ..reports.document import write_report
 from ..reports.number_format import percent
-from ..reports.plots import DEGREES, METRES, MapUnits
 from ..spatial.balance import Balance, Period
 from ..spatial.balance_inputs import Regions
 from ..spatial.grid import crs_name
 from ..spatial.ground import Ground
 from ..spatial.provenance import plugin_version
 from ..spatial.raster import Raster
-
-PIXELS = 2000  # of a map's longer side; finer bends of a border are not drawn
+from .report_content import cells_of, map_units, outlines
 
 
 def write_balance(path: str, found: Balance, regions: Regions, raster: Raster, warnings: Sequence[str]) -> None:
@@ -32,9 +28,7 @@ def balance(found: Balance, regions: Regions, raster: Raster, warnings: Sequence
     first, last = found.ends()
     kilometres, direction = Ground(found.crs).between(first.centre, last.centre)
     periods = found.periods()
-    west, east, south, north = units.layer.GetExtent()
-    largest_first = np.argsort(-units.areas(), kind="stable")  # so that a town is drawn on the county around it
-    rings = units.rings(tolerance=max(east - west, north - south) / PIXELS)
+    rings, largest_first = outlines(units)
     return BalanceReport(
         title=f"Spatial balance, {first_to_last(series.labels)}",
         regions=found.regions,
@@ -54,10 +48,10 @@ def balance(found: Balance, regions: Regions, raster: Raster, warnings: Sequence
         direction=direction,
         rings=[rings[u] for u in largest_first],
         region_of=regions.region[largest_first].tolist(),
-        map_units=_map_units(grid.is_geographic, grid.reference.GetLinearUnits()),
+        map_units=map_units(grid),
         unit=raster.units[0],
         data={
-            "Grid": f"{grid.cols} × {grid.rows} cells of {grid.cell_width:g} × {grid.cell_height:g} CRS units",
+            "Grid": cells_of(grid),
             "Coordinate reference system": crs_name(grid.crs),
             "Bands": len(series.labels),
             "Polygons": len(units),
@@ -79,9 +73,3 @@ def _summary(period: Period) -> PeriodSummary:
     x, y = (float(value) for value in period.centre)
     measures = (period.gini, period.theil, period.within, period.between)
     return PeriodSummary(period.label, period.steps, period.total, period.share.tolist(), *measures, place=(x, y))
-
-
-def _map_units(geographic: bool, metres: float) -> MapUnits:
-    if geographic:
-        return DEGREES
-    return METRES if metres == 1 else MapUnits(metres)

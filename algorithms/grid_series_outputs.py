@@ -12,7 +12,6 @@ from qgis.core import (
     QgsProcessingParameterRasterDestination,
 )
 
-from ..models.industry_chain import MapRequest
 from ..models.industry_map import RELATIONS, IndustryMap
 from ..spatial.errors import OutputError
 from ..spatial.progress import Progress
@@ -76,7 +75,6 @@ def check(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProce
     """Raise `OutputError` for grids, or a folder of monthly files, that cannot be written."""
     for name in RASTERS:
         require_geotiff(tool, parameters, name, context)
-    require_folder(tool.parameterAsString(parameters, MONTHLY_FILES, context), MONTHLY_FILES)
     folder = tool.parameterAsString(parameters, MONTHLY_FILES, context)
     require_folder(folder, MONTHLY_FILES)
     if Path(folder).is_file():
@@ -88,15 +86,9 @@ def paths(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProce
     return [tool.parameterAsOutputLayer(parameters, name, context) or "" for name in RASTERS]
 
 
-def request(
-    tool: StatGridAlgorithm,
-    parameters: dict[str, Any],
-    context: QgsProcessingContext,
-    lights: list[str],
-    regions: tuple[str, str],
-) -> MapRequest:
-    """What to map; `regions`: file and field of their names."""
-    return MapRequest(lights, *regions, tool.parameterAsEnumString(parameters, RELATION, context), UNIT)
+def relation(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+    """How much output a unit of light stands for, one of `RELATIONS`."""
+    return str(tool.parameterAsEnumString(parameters, RELATION, context))
 
 
 def write_monthly(

@@ -10,24 +10,22 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..models import industry_validation, sa_cnn, tensorflow_runtime
+from ..models import industry_validation, sa_cnn
 from ..models.industry_baselines import FACTORY_LIGHT, FOREST, LINEAR, NAIVE
-from ..models.industry_chain import IndustryTraining, labels_of
+from ..models.industry_chain import IndustryTraining
 from ..models.industry_map import IndustryMap
 from ..models.industry_model import IndustryCard, IndustryModel
 from ..models.industry_validation import CHANGE, LEVEL, Estimates, Validation
-from ..models.sa_cnn_training import AGGREGATE, ALLOCATED
+from ..models.sa_cnn_training import AGGREGATE, ALLOCATED, Labels
 from ..reports import industry_report
 from ..reports.accuracy_report import GridPicture
 from ..reports.document import write_report
 from ..reports.industry_report import IndustryReport, MonthlyGrid, Scheme, Sites
-from ..reports.plots import DEGREES, METRES, MapUnits
 from ..spatial.factory_lights import SampleSet
-from ..spatial.grid import Grid, crs_name
-from ..spatial.monthly_statistics import MonthlyStatistics
-from ..spatial.progress import Progress, Silent
+from ..spatial.grid import crs_name
 from ..spatial.provenance import plugin_version
 from ..spatial.raster import Raster
+from .report_content import cells_of, map_units
 
 SCHEMES = {
     industry_validation.YEARS_OUT: industry_report.YEARS,
@@ -50,21 +48,15 @@ LABELS = {
 }
 
 
-def training(
-    result: IndustryTraining,
-    samples: SampleSet,
-    statistics_unit: str,
-    warnings: Sequence[str],
-    progress: Optional[Progress] = None,
-) -> IndustryReport:
-    """Content of the report of a training; the model estimates its sites once more for it."""
-    validation, card = result.validation, result.model.card
+def training(result: IndustryTraining, warnings: Sequence[str]) -> IndustryReport:
+    """Content of the report of a training."""
+    validation, card, samples = result.validation, result.model.card, result.samples
     held = validation.schemes if validation else {}
     years = held.get(industry_validation.YEARS_OUT)
     return IndustryReport(
         title="Industrial output by month",
         method=card.method,
-        unit=statistics_unit,
+        unit=_unit(card.deflated),
         regions=samples.regions,
         months=samples.months.tolist(),
         published=result.totals,
@@ -74,9 +66,9 @@ def training(
         schemes={SCHEMES[name]: _scheme(found) for name, found in held.items()},
         skipped=_skipped(validation),
         methods=METHODS,
-        sites=_sites(result.model, samples, result.used, progress or Silent()),
+        sites=_sites(samples, result.outputs, result.used),
         networks=len(result.model.network.members),
-        data={**_trained_on(card, result.used, samples), **_facts(samples, statistics_unit, card.deflated)},
+        data={**_trained_on(card, result.used, samples), **_facts(samples, card.deflated)},
         settings=_settings(card.settings),
         warnings=warnings,
         versions=card.versions,
@@ -88,18 +80,15 @@ def map_report(
     samples: SampleSet,
     result: IndustryMap,
     grid: Raster,
-    statistics: MonthlyStatistics,
+    deflated: bool,
     warnings: Sequence[str],
-    progress: Optional[Progress] = None,
 ) -> IndustryReport:
-    """Content of the report of a map made with a model from a file; the model estimates its sites once more for it."""
-    quiet, card = progress or Silent(), model.card
-    labels = labels_of(samples, statistics, Silent())  # what it warns of was told when mapping
-    unit = "constant prices" if statistics.deflated else "unit of the statistics"
+    """Content of the report of a map made with a model from a file; `deflated`: whether the statistics were."""
+    card, labels = model.card, Labels.of(samples, result.totals)
     report = IndustryReport(
         title="Industrial output by month",
         method=card.method,
-        unit=unit,
+        unit=_unit(deflated),
         trained=False,
         regions=samples.regions,
         months=samples.months.tolist(),
@@ -107,10 +96,10 @@ def map_report(
         used=labels.used,
         estimated=result.sums,
         left_out=np.full(labels.totals.shape, np.nan),
-        sites=_sites(model, samples, labels.used, quiet),
+        sites=_sites(samples, result.outputs, labels.used),
         networks=len(model.network.members),
         told=_told(card),
-        data={**_model_facts(card), **_facts(samples, unit, statistics.deflated)},
+        data={**_model_facts(card), **_facts(samples, deflated)},
         settings=_settings(card.settings),
         warnings=warnings,
         versions={**card.versions, "statgrid": plugin_version()},
@@ -122,13 +111,13 @@ def mapped(report: IndustryReport, result: IndustryMap, grid: Raster) -> Industr
     """The same report with the grid."""
     cells = grid.grid
     facts = {
-        "Grid": f"{cells.cols} × {cells.rows} cells of {cells.cell_width:g} × {cells.cell_height:g} CRS units",
+        "Grid": cells_of(cells),
         "Months mapped": f"{len(grid.names)} ({grid.names[0]} to {grid.names[-1]})",
     }
     return replace(
         report,
         grid=MonthlyGrid(
-            result.grid_accuracy, result.max_relative_error, result.total, _mean_month(grid, report.unit), _map_units(cells)
+            result.grid_accuracy, result.max_relative_error, result.total, _mean_month(grid, report.unit), map_units(cells)
         ),
         data={**report.data, **facts, "Coordinate reference system": crs_name(cells.crs)},
     )
@@ -149,10 +138,8 @@ def _skipped(validation: Optional[Validation]) -> dict[str, str]:
     return {SCHEMES[name]: why for name, why in validation.skipped.items()} if validation else {}
 
 
-def _sites(model: IndustryModel, samples: SampleSet, used: np.ndarray, progress: Progress) -> Sites:
+def _sites(samples: SampleSet, outputs: np.ndarray, used: np.ndarray) -> Sites:
     """The sites and their mean output in the months that anything is known of."""
-    with tensorflow_runtime.exclusive(progress):
-        outputs = model.outputs(samples, progress).mean(axis=0)
     months = used.any(axis=0)
     usual = outputs[:, months if months.any() else slice(None)].mean(axis=1)
     return Sites(samples.region, samples.kind, samples.kinds, usual, int(samples.edge.sum()))
@@ -182,16 +169,21 @@ def _told(card: IndustryCard) -> dict[str, float]:
     return {name: r2 for name, r2 in found.items() if r2 is not None}
 
 
-def _facts(samples: SampleSet, unit: str, deflated: bool) -> dict[str, Any]:
+def _facts(samples: SampleSet, deflated: bool) -> dict[str, Any]:
     side = samples.chips.shape[-1]
     return {
         "Factory sites": len(samples),
-        "Unit of the output": unit or "not told",
+        "Unit of the output": _unit(deflated),
         "Prices": _prices(deflated),
         "Light around a site": f"{side} × {side} cells",
         "Buffers around a site, m": samples.radii.tolist(),
         "Coordinate reference system": crs_name(samples.crs),
     }
+
+
+def _unit(deflated: bool) -> str:
+    """Unit of the output: the table does not tell its currency."""
+    return "constant prices" if deflated else "unit of the statistics"
 
 
 def _prices(deflated: bool) -> str:
@@ -224,10 +216,3 @@ def _mean_month(grid: Raster, unit: str) -> GridPicture:
     told = f"{what} ({unit})" if unit and unit not in what else what
     caption = f"The mean month of {span} after scaling, {told} ({Path(grid.path).name})."
     return GridPicture(mean, grid.grid.extent, what, caption)
-
-
-def _map_units(grid: Grid) -> MapUnits:
-    if grid.is_geographic:
-        return DEGREES
-    metres = grid.reference.GetLinearUnits()
-    return METRES if metres == 1 else MapUnits(metres)

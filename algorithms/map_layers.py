@@ -47,7 +47,7 @@ class Styler(QgsProcessingLayerPostProcessorInterface):
         layer.setName(self.title)
         layer.setRenderer(class_renderer(layer, self.breaks, self.unit))
         layer.triggerRepaint()
-        _into_group(layer, context)
+        into_group(layer, context)
 
 
 def class_renderer(layer: QgsRasterLayer, breaks: list[float], unit: str) -> QgsSingleBandPseudoColorRenderer:
@@ -94,14 +94,14 @@ class ZoneStyler(QgsProcessingLayerPostProcessorInterface):
             categories.append(QgsRendererCategory(zone, symbol, f"{self.field} {zone}"))
         layer.setRenderer(QgsCategorizedSymbolRenderer(self.field, categories))
         layer.triggerRepaint()
-        _into_group(layer, context)
+        into_group(layer, context)
 
 
 def _short(value: float) -> str:
     return f"{value:,.0f}".replace(",", "\u2009") if value >= 1 else f"{value:g}"
 
 
-def _into_group(layer: QgsMapLayer, context: QgsProcessingContext) -> None:
+def into_group(layer: QgsMapLayer, context: QgsProcessingContext) -> None:
     """On QGIS before 3.32, which has no group of its own for results, move the layer into ours."""
     project = context.project()
     node = project.layerTreeRoot().findLayer(layer.id()) if project else None
@@ -116,16 +116,17 @@ def _into_group(layer: QgsMapLayer, context: QgsProcessingContext) -> None:
 def dress(context: QgsProcessingContext, path: str, title: str, unit: str) -> None:
     """Arrange for a raster output to arrive named, styled and grouped, if it will be loaded at all."""
     if path and context.willLoadLayerOnCompletion(path):
-        _arrange(context, path, Styler(title, raster_class_breaks(path), unit))
+        arrange(context, path, Styler(title, raster_class_breaks(path), unit))
 
 
 def dress_zones(context: QgsProcessingContext, output: str, title: str, field: str, zones: int) -> None:
     """Arrange for a layer of zones to arrive named, styled and grouped, if it will be loaded at all."""
     if output and context.willLoadLayerOnCompletion(output):
-        _arrange(context, output, ZoneStyler(title, field, zones))
+        arrange(context, output, ZoneStyler(title, field, zones))
 
 
-def _arrange(context: QgsProcessingContext, output: str, styler: QgsProcessingLayerPostProcessorInterface) -> None:
+def arrange(context: QgsProcessingContext, output: str, styler: QgsProcessingLayerPostProcessorInterface) -> None:
+    """Have a styler called once the output is loaded."""
     details = context.layerToLoadOnCompletionDetails(output)
     if hasattr(details, "groupName"):
         details.groupName = GROUP

@@ -10,13 +10,13 @@ from qgis.core import (
     QgsProcessingParameterFileDestination,
 )
 
-from ..models.industry_chain import map_industry
+from ..models.industry_chain import MapRequest, map_industry
 from ..models.industry_map import MapFiles
 from ..models.industry_model import load_industry_model
 from ..spatial.files import staged
 from ..spatial.progress import Part, Recorder
 from ..spatial.raster import Raster
-from ..spatial.sample_file import load_samples
+from ..spatial.sample_file import load_samples, require_samples
 from . import grid_series_outputs as grids
 from . import industry_parameters as given
 from . import statistics_parameters as table
@@ -62,7 +62,7 @@ class MapIndustrialOutput(StatGridAlgorithm):
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         load_industry_model(self.parameterAsFile(parameters, self.MODEL, context))
-        load_samples(self.parameterAsFile(parameters, self.SAMPLES, context))
+        require_samples(self.parameterAsFile(parameters, self.SAMPLES, context))
         given.check_lights(self, parameters, context)
         given.check_regions(self, parameters, context)
         table.check(self, parameters, context)
@@ -79,9 +79,8 @@ class MapIndustrialOutput(StatGridAlgorithm):
         paths = grids.paths(self, parameters, context)
         with work_folder() as folder, staged(*paths, report) as (*parts, report_part):
             lights = raster_paths(self, parameters, given.NIGHTLIGHTS, context)
-            request = grids.request(
-                self, parameters, context, lights, given.save_regions(self, parameters, context, folder, recorder)
-            )
+            regions = given.save_regions(self, parameters, context, folder, recorder)
+            request = MapRequest(lights, *regions, grids.relation(self, parameters, context), grids.UNIT)
             result = run_in_background(
                 lambda progress: map_industry(model, model_file, samples, statistics, request, MapFiles(*parts), progress),
                 Part(recorder, 1, 95),
@@ -91,7 +90,9 @@ class MapIndustrialOutput(StatGridAlgorithm):
                 content = industry_content(self.REPORT)
                 grid = Raster(parts[0])
                 grid.path = Path(paths[0]).name  # the caption's; the file itself still has its temporary name
-                content.write(report_part, content.map_report(model, samples, result, grid, statistics, recorder.warnings))
+                content.write(
+                    report_part, content.map_report(model, samples, result, grid, statistics.deflated, recorder.warnings)
+                )
                 del grid  # closed, or Windows would not rename it
             months = grids.write_monthly(self, parameters, context, parts[0], paths[0], Part(recorder, 95, 100))
         results = grids.results(context, self.tr, paths, months, result)

@@ -33,8 +33,10 @@ from ..spatial.errors import MissingDependencyError, OutputError
 REPORT_PACKAGES = ("matplotlib", "jinja2")
 if Qgis.QGIS_VERSION_INT >= 33800:
     REAL, WHOLE, TEXT = QMetaType.Type.Double, QMetaType.Type.Int, QMetaType.Type.QString
-else:
-    REAL, WHOLE, TEXT = QVariant.Double, QVariant.Int, QVariant.String  # QVariant's types are on their way out
+    DATE, MOMENT = QMetaType.Type.QDate, QMetaType.Type.QDateTime
+else:  # QVariant's types are on their way out
+    REAL, WHOLE, TEXT = QVariant.Double, QVariant.Int, QVariant.String
+    DATE, MOMENT = QVariant.Date, QVariant.DateTime
 
 
 def plain(results: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,20 @@ PIXELS = 2000  # of a map's longer side; finer bends of a border are not drawn
 
 def map_units(grid: Grid) -> MapUnits:
     """What a map unit is on the ground."""
-    return DEGREES if grid.is_geographic else METRES
+    if grid.is_geographic:
+        return DEGREES
+    metres = grid.reference.GetLinearUnits()
+    return METRES if metres == 1 else MapUnits(metres)
+
+
+def cells_of(grid: Grid) -> str:
+    """How many cells of which size, in words."""
+    return f"{grid.cols} × {grid.rows} cells of {grid.cell_width:g} × {grid.cell_height:g} CRS units"
+
+
+def outlines(units: Units) -> tuple[list[list[np.ndarray]], np.ndarray]:
+    """Rings of the units, fine enough for a page, and their numbers from the largest on: so a town is drawn on its county."""
+    return units.rings(tolerance=_extent_of(units) / PIXELS), np.argsort(-units.areas(), kind="stable")
 
 
 def training(result: TrainingResult, prepared: Prepared, method: str, warnings: Sequence[str]) -> TrainingReport:
@@ -112,8 +125,7 @@ def zones(
 ) -> zones_report.ZonesReport:
     """Content of the zones report."""
     geographic = bool(spatial_reference(units.crs).IsGeographic())
-    rings = units.rings(tolerance=_extent_of(units) / PIXELS)
-    largest_first = np.argsort(-units.areas(), kind="stable")  # so that a town is drawn on the county around it
+    rings, largest_first = outlines(units)
     return zones_report.ZonesReport(
         title="Regional zones",
         zones=[
@@ -149,7 +161,7 @@ def comparison(
         title="Comparison of methods",
         tables=tables,
         fold=(found.fold + 1).tolist(),
-        rings=found.units.rings(tolerance=_extent_of(found.units) / PIXELS),
+        rings=outlines(found.units)[0],
         map_units=map_units(prepared.factors.grid),
         skipped=found.skipped,
         leaning=_leaning(found.importance),
@@ -209,7 +221,7 @@ def data_summary(prepared: Prepared) -> dict[str, Any]:
         "Units": len(prepared.units),
         "Total, persons": float(prepared.totals.sum()),
         "Factors": len(prepared.table.factors),
-        "Grid": f"{grid.cols} × {grid.rows} cells of {grid.cell_width:g} × {grid.cell_height:g} CRS units",
+        "Grid": cells_of(grid),
         "Coordinate reference system": crs_name(grid.crs),
         "Habitable area, km²": float(prepared.table.habitable.sum()),
         "Mask of habitable land": "given" if prepared.mask.raster else "none: all land counts as habitable",

@@ -17,12 +17,10 @@ from ..models.sa_cnn_training import LABELS as LABEL_MODES
 from ..models.sa_cnn_training import SaCnnSettings
 from ..spatial.seeds import MAX_SEED
 from .base import StatGridAlgorithm
-from .training_parameters import MODEL_FILES
 
 LABELS, FOLDS, ENSEMBLE, ITERATIONS = "LABELS", "FOLDS", "ENSEMBLE", "ITERATIONS"
 LEARNING_RATE, SEED = "LEARNING_RATE", "SEED"
 USUAL = SaCnnSettings()
-__all__ = ["MODEL_FILES"]
 
 # Output, its label, scheme, method, measure.
 NUMBERS = (

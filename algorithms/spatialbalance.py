@@ -23,7 +23,7 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QDate, QDateTime, QMetaType, Qt, QVariant
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt
 
 from ..spatial.balance import Balance, measure
 from ..spatial.balance_inputs import Series, read_regions, read_series, share_columns
@@ -32,15 +32,9 @@ from ..spatial.progress import Part, Recorder
 from ..spatial.raster import Raster
 from .base import StatGridAlgorithm
 from .inputs import raster_path, require_field, save_units, source, work_folder
-from .map_layers import RAMP, _arrange, _into_group
-from .outputs import REAL, TEXT, report_content, require_report, write_shapes, write_table
+from .map_layers import RAMP, arrange, into_group
+from .outputs import DATE, MOMENT, REAL, TEXT, report_content, require_report, write_shapes, write_table
 
-DATE: Any
-MOMENT: Any
-if Qgis.QGIS_VERSION_INT >= 33800:
-    DATE, MOMENT = QMetaType.Type.QDate, QMetaType.Type.QDateTime
-else:
-    DATE, MOMENT = QVariant.Date, QVariant.DateTime  # QVariant's types are on their way out
 ISO = Qt.DateFormat.ISODate
 MEASURES = ("total", "gini", "theil", "theil_within", "theil_between", "centre_x", "centre_y")
 # Times of day, though all are midnight: a frame of QGIS's Temporal Controller that ends at a time includes the date of that time.
@@ -165,7 +159,7 @@ class SpatialBalance(StatGridAlgorithm):
         layer = (QgsWkbTypes.Type.LineString, crs)
         output = write_shapes(self, parameters, self.PATH, context, PATH_COLUMNS, segments(found), layer)
         if output and context.willLoadLayerOnCompletion(output):
-            _arrange(context, output, PathStyler(self.tr("Path of the centre of gravity"), found.series.months is not None))
+            arrange(context, output, PathStyler(self.tr("Path of the centre of gravity"), found.series.months is not None))
         return output
 
 
@@ -214,4 +208,4 @@ class PathStyler(QgsProcessingLayerPostProcessorInterface):
             properties.setEndField("date_end")
             properties.setIsActive(True)
         layer.triggerRepaint()
-        _into_group(layer, context)
+        into_group(layer, context)

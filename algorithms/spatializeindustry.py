@@ -9,7 +9,7 @@ from qgis.core import (
     QgsProcessingParameterFileDestination,
 )
 
-from ..models.industry_chain import IndustryInputs, IndustryResult, spatialize_industry
+from ..models.industry_chain import IndustryInputs, IndustryResult, IndustrySettings, spatialize_industry
 from ..models.industry_map import MapFiles
 from ..spatial.files import staged
 from ..spatial.light_series import LightSeries
@@ -24,6 +24,7 @@ from .background import run_in_background
 from .base import StatGridAlgorithm
 from .inputs import raster_path, raster_paths, require_folder, save_units, source, work_folder
 from .outputs import industry_content, require_report
+from .training_parameters import MODEL_FILES
 
 
 class SpatializeIndustry(StatGridAlgorithm):
@@ -55,7 +56,7 @@ class SpatializeIndustry(StatGridAlgorithm):
         grids.declare(self)
         self.add(
             QgsProcessingParameterFileDestination(
-                self.OUTPUT_MODEL, self.tr("Model"), network.MODEL_FILES, optional=True, createByDefault=False
+                self.OUTPUT_MODEL, self.tr("Model"), MODEL_FILES, optional=True, createByDefault=False
             ),
             "The trained model, for 'Map industrial output'.",
         )
@@ -83,13 +84,22 @@ class SpatializeIndustry(StatGridAlgorithm):
         recorder = Once(feedback)  # what is told of the statistics is told when training and when mapping
         statistics = table.read(self, parameters, context, Part(recorder, 0, 1))
         paths = grids.paths(self, parameters, context)
-        sites, sampling = pois.settings(self, parameters, context), given.chips(self, parameters, context)
-        settings, folds = network.settings(self, parameters, context), network.folds(self, parameters, context)
+        settings = IndustrySettings(
+            pois.settings(self, parameters, context),
+            given.chips(self, parameters, context),
+            network.settings(self, parameters, context),
+            network.folds(self, parameters, context),
+            grids.relation(self, parameters, context),
+            grids.UNIT,
+        )
         with work_folder() as folder, staged(*paths, report, model) as (*parts, report_part, model_part):
             regions, field = given.save_regions(self, parameters, context, folder, recorder)
             inputs = IndustryInputs(
                 save_units(
-                    source(self, parameters, self.POINTS, context, "points"), [sites.field], folder / "poi.gpkg", recorder
+                    source(self, parameters, self.POINTS, context, "points"),
+                    [settings.sites.field],
+                    folder / "poi.gpkg",
+                    recorder,
                 ),
                 raster_paths(self, parameters, given.NIGHTLIGHTS, context),
                 raster_paths(self, parameters, given.COUNTS, context),
@@ -97,27 +107,21 @@ class SpatializeIndustry(StatGridAlgorithm):
                 regions,
                 field,
             )
-            request = grids.request(self, parameters, context, inputs.lights, (regions, field))
+            model_file, files = model_part or str(folder / "model.statgrid"), MapFiles(*parts)
             result = run_in_background(
-                lambda progress: spatialize_industry(
-                    inputs, statistics, sites, sampling, settings, folds, request.relation, request.unit, MapFiles(*parts),
-                    model_part or str(folder / "model.statgrid"), folder, progress,
-                ),
+                lambda progress: spatialize_industry(inputs, statistics, settings, files, model_file, folder, progress),
                 Part(recorder, 1, 95),
                 self.tr("StatGrid: spatialize industry"),
-            )  # fmt: skip
+            )
             if report:
-                self._write_report(report_part, result, parts[0], Path(paths[0]).name, statistics.deflated, recorder.warnings)
+                self._write_report(report_part, result, parts[0], Path(paths[0]).name, recorder.warnings)
             months = grids.write_monthly(self, parameters, context, parts[0], paths[0], Part(recorder, 95, 100))
         results = grids.results(context, self.tr, paths, months, result.map)
         optional = {self.REPORT: report, self.OUTPUT_MODEL: model}
         return {**results, **{k: v for k, v in optional.items() if v}, **network.numbers(result.training)}
 
-    def _write_report(
-        self, path: str, result: IndustryResult, grid_path: str, name: str, deflated: bool, warnings: list[str]
-    ) -> None:
+    def _write_report(self, path: str, result: IndustryResult, grid_path: str, name: str, warnings: list[str]) -> None:
         content = industry_content(self.REPORT)
         grid = Raster(grid_path)
         grid.path = name  # the caption's; the file itself still has its temporary name
-        unit = self.tr("constant prices") if deflated else self.tr("unit of the statistics")
-        content.write(path, content.mapped(content.training(result.training, result.samples, unit, warnings), result.map, grid))
+        content.write(path, content.mapped(content.training(result.training, warnings), result.map, grid))

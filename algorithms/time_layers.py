@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import qgis.utils
 from qgis.core import (
     Qgis,
@@ -31,15 +30,13 @@ from qgis.PyQt.QtCore import QCoreApplication, QDateTime, Qt
 from ..spatial.balance_inputs import read_series
 from ..spatial.errors import InputError, OutputError
 from ..spatial.files import staged
-from ..spatial.grid import Block
 from ..spatial.months import month_name
 from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.raster import Raster, RasterLayout, RasterWriter
-from ..spatial.style_classes import class_breaks
-from .map_layers import Styler, _arrange, class_renderer
+from ..spatial.style_classes import series_class_breaks
+from .map_layers import Styler, arrange, class_renderer
 
 TIME_PER_BAND = Qgis.QGIS_VERSION_INT >= 33800
-_SAMPLE_ROWS, _SAMPLE_CELLS = 256, 10_000_000
 _Mode = QgsRasterLayerTemporalProperties.TemporalMode
 
 
@@ -84,12 +81,12 @@ def dress_series(context: QgsProcessingContext, path: str, name: str, unit: str)
         return
     raster = Raster(path)
     series = read_series(raster)
-    breaks = _series_breaks(raster)
+    breaks = series_class_breaks(raster)
     if series.months is None:
-        _arrange(context, path, Styler(name, breaks, unit))
+        arrange(context, path, Styler(name, breaks, unit))
     else:
         months = {raster.bands[k].number: month for k, month in zip(series.bands, series.months)}
-        _arrange(context, path, SeriesStyler(name, breaks, unit, months))
+        arrange(context, path, SeriesStyler(name, breaks, unit, months))
 
 
 def write_months(path: str, folder: str, stem: str, progress: Progress) -> list[str]:
@@ -115,7 +112,7 @@ def write_months(path: str, folder: str, stem: str, progress: Progress) -> list[
         raise InputError(f"'{Path(path).name}' has no months. Describe its bands by their months as YYYY-MM, e.g. 2014-03.")
     unstyled = QgsRasterLayer.LayerOptions(loadDefaultStyle=False)
     layer = QgsRasterLayer(path, stem, "gdal", unstyled)  # lends its style to all months
-    layer.setRenderer(class_renderer(layer, _series_breaks(raster), raster.units[0]))
+    layer.setRenderer(class_renderer(layer, series_class_breaks(raster), raster.units[0]))
     files = [str(Path(folder) / f"{stem}_{label}.tif") for label in series.labels]
     styles = [str(Path(file).with_suffix(".qml")) for file in files]
     spans = _spans(series.months)
@@ -190,15 +187,6 @@ def _offer_to_controller(layer: QgsRasterLayer, span: QgsDateTimeRange, context:
         return
     controller.setTemporalExtents(span)
     controller.setFrameDuration(QgsInterval(0, 1, 0, 0, 0, 0, 0))  # a month
-
-
-def _series_breaks(raster: Raster) -> list[float]:
-    """Class breaks from an evenly spread sample of the rows of all bands."""
-    count, grid = len(raster.bands), raster.grid
-    most = max(1, min(_SAMPLE_ROWS, _SAMPLE_CELLS // (count * grid.cols)))
-    rows = np.unique(np.linspace(0, grid.rows - 1, most).astype(int))
-    blocks = [Block(int(row), 0, 1, grid.cols) for row in rows]
-    return class_breaks(np.stack([raster.read(block, [band])[0, 0] for band in range(count) for block in blocks]))
 
 
 def _write_band(raster: Raster, band: int, label: str, path: str, progress: Progress) -> None:

@@ -20,7 +20,7 @@ from ..spatial.errors import InputError
 from ..spatial.factors import quoted
 from ..spatial.files import staged
 from ..spatial.progress import Part, Progress, Recorder
-from ..spatial.sample_file import load_samples
+from ..spatial.sample_file import load_samples, require_samples
 from ..spatial.units import MAX_NAMED
 from ..spatial.zones import zone_name
 from . import sacnn_parameters as given
@@ -30,6 +30,7 @@ from .base import StatGridAlgorithm
 from .industry_parameters import USUAL_REGION
 from .inputs import require_field, require_folder, source
 from .outputs import industry_content, require_report
+from .training_parameters import MODEL_FILES
 
 
 class TrainSaCnn(StatGridAlgorithm):
@@ -66,7 +67,7 @@ class TrainSaCnn(StatGridAlgorithm):
         )
         given.declare(self)
         self.add(
-            QgsProcessingParameterFileDestination(self.OUTPUT, self.tr("Model"), given.MODEL_FILES),
+            QgsProcessingParameterFileDestination(self.OUTPUT, self.tr("Model"), MODEL_FILES),
             "Model file: weights and everything needed to use them.",
         )
         self.add(
@@ -76,7 +77,7 @@ class TrainSaCnn(StatGridAlgorithm):
 
     def check(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         given.settings(self, parameters, context)
-        load_samples(self.parameterAsFile(parameters, self.SAMPLES, context))
+        require_samples(self.parameterAsFile(parameters, self.SAMPLES, context))
         table.check(self, parameters, context)
         self._regions(parameters, context)
         require_folder(self.parameterAsFileOutput(parameters, self.OUTPUT, context), self.OUTPUT)
@@ -102,12 +103,9 @@ class TrainSaCnn(StatGridAlgorithm):
             save_industry_model(result.model, model_part)
             if report:
                 content = industry_content(self.REPORT)
-                content.write(report_part, content.training(result, samples, self._unit(statistics.deflated), recorder.warnings))
+                content.write(report_part, content.training(result, recorder.warnings))
         results = {self.OUTPUT: output, **given.numbers(result)}
         return {**results, self.REPORT: report} if report else results
-
-    def _unit(self, deflated: bool) -> str:
-        return self.tr("constant prices") if deflated else self.tr("unit of the statistics")
 
     def _regions(self, parameters: dict[str, Any], context: QgsProcessingContext) -> set[str]:
         """The regions to train on; empty for all."""

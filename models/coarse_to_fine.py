@@ -13,7 +13,7 @@ import numpy as np
 from ..spatial.accuracy import accuracy
 from ..spatial.errors import TrainingError
 from ..spatial.progress import Part, Progress, stop_if_cancelled
-from ..spatial.seeds import MAX_SEED
+from ..spatial.seeds import shifted
 from . import conformal, ensemble_weights
 from .ensemble_weights import Round
 from .training_cells import TrainingCells
@@ -147,7 +147,7 @@ def _round(candidates: Sequence[Candidate], cells: TrainingCells, adjusted: bool
     sums = []
     for k, candidate in enumerate(candidates):
         stop_if_cancelled(progress)
-        fitted = candidate.fit(coarse, seed % (MAX_SEED + 1), Part(progress, 100 * k / count, 100 * (k + 1) / count))
+        fitted = candidate.fit(coarse, shifted(seed, 0), Part(progress, 100 * k / count, 100 * (k + 1) / count))
         density = fitted.density(cells.columns)
         sums += [cells.sums.of(density**power) for power in candidate.powers]
     return Round(group, np.stack(sums, axis=1), cells.sums.totals, adjusted)

@@ -14,7 +14,8 @@ from ..spatial.blocks import Blocks, share_out
 from ..spatial.dasymetric import WeightReader, even, reader
 from ..spatial.errors import InputError, MissingDependencyError, TrainingError
 from ..spatial.progress import Once, Part, Progress, stop_if_cancelled
-from ..spatial.seeds import MAX_SEED
+from ..spatial.ranges import require_between
+from ..spatial.seeds import MAX_SEED, shifted
 from . import registry
 from .baselines import light_plus_one
 from .comparison import Comparison, MethodResult, adjust
@@ -68,8 +69,7 @@ class ComparisonSettings:
             ("SEEDS", self.seeds, 1, 20),
             ("SEED", self.seed, 0, MAX_SEED),
         ):
-            if not low <= value <= high:
-                raise InputError(f"{name} is {value}; it must lie between {low} and {high}.")
+            require_between(name, value, low, high)
 
 
 def compare_methods(prepared: Prepared, blocks: Blocks, settings: ComparisonSettings, progress: Progress) -> Comparison:
@@ -121,7 +121,7 @@ def _run(
     """What a method predicts, and its model of each fold with the first seed; none of a rule."""
     if method in RULES:
         return MethodResult(method, [None], _by_rule(prepared, fold, _weights(prepared, method), progress)[None]), []
-    seeds = [(settings.seed + k) % (MAX_SEED + 1) for k in range(settings.seeds)]
+    seeds = [shifted(settings.seed, k) for k in range(settings.seeds)]
     predicted, folds = np.zeros((settings.seeds, len(fold))), int(fold.max()) + 1
     is_sure = registry.require(method).is_mixture and (not settings.adjusted or len(blocks) < len(fold))
     bounds = np.full((settings.seeds, 2, len(fold)), np.nan) if is_sure else None
@@ -134,19 +134,30 @@ def _run(
             model = train_without(prepared, fold == left_out, method, replace(own, seed=seed), settings, part)
             others = np.flatnonzero(fold == left_out)
             rest = prepared.only(others)
-            predicted[run, others] = expected(rest, of_model(model, rest), part)[:, 0]
-            if bounds is not None and isinstance(model, MixtureModel):
-                bounds[run, :, others] = _bounds(model, rest, blocks.only(others) if settings.adjusted else None, part).T
+            if isinstance(model, MixtureModel):
+                parts = expected(rest, of_parts(model, rest), part)
+                predicted[run, others] = parts @ model.mixture.weights()
+                if bounds is not None:
+                    own_blocks = blocks.only(others) if settings.adjusted else None
+                    bounds[run, :, others] = _bounds(model, parts, rest, own_blocks).T
+            else:
+                predicted[run, others] = expected(rest, of_model(model, rest), part)[:, 0]
             models += [model] if run == 0 else []
     return MethodResult(method, list(seeds), predicted, bounds), models
 
 
-def _bounds(model: MixtureModel, prepared: Prepared, blocks: Optional[Blocks], progress: Progress) -> np.ndarray:
-    """Lower and upper bound of each unit, adjusted to the totals of `blocks` if there are any, shape (2, n); NaN without them."""
+def _bounds(model: MixtureModel, parts: np.ndarray, prepared: Prepared, blocks: Optional[Blocks]) -> np.ndarray:
+    """Lower and upper bound of each unit, shape (2, n); NaN where the model has none.
+
+    Args:
+        model: The model.
+        parts: Persons that each of its parts expects in each unit, shape (n, parts).
+        prepared: The units.
+        blocks: Blocks whose totals all is adjusted to; None for no adjustment.
+    """
     if model.interval is None:
         return np.full((2, len(prepared.units)), np.nan)
     weights = model.mixture.weights()
-    parts = expected(prepared, of_parts(model, prepared), progress)
     both = np.column_stack([parts @ weights, parts])
     if blocks is not None:
         both = np.column_stack([adjust(column, blocks.block, prepared.totals, prepared.table.habitable) for column in both.T])

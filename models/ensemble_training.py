@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..spatial.progress import Part, Progress
-from ..spatial.seeds import MAX_SEED
+from ..spatial.seeds import shifted
 from . import indicator_matrix_cnn
 from .scaling import MinMax
 from .training import History, TrainingSettings, fit_alive
@@ -88,7 +88,7 @@ def train_ensemble(examples: Examples, settings: TrainingSettings, progress: Pro
     members, histories, seeds = [], [], []
     for k in range(settings.ensemble):
         part = Part(progress, 100 * k / settings.ensemble, 100 * (k + 1) / settings.ensemble)
-        own = replace(settings, seed=(settings.seed + k) % (MAX_SEED + 1))
+        own = replace(settings, seed=shifted(settings.seed, k))
         build = partial(indicator_matrix_cnn.build, name=f"{prefix}member_{k + 1}")
         member, history, seed = fit_alive(build, data, check, own, part)
         members.append(member)

@@ -20,7 +20,7 @@ Estimator = Callable[[SampleSet, Labels, int], np.ndarray]
 def seasonal_naive(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
     """The same month of the nearest known years, mean of before and after; where none is, what a site of the others makes."""
     known = np.where(labels.used, labels.totals, np.nan)
-    sites = np.bincount(samples.region, minlength=len(samples.regions))
+    sites = samples.sites_by_region
     found = np.full(known.shape, np.nan)
     months = samples.months
     for column, month in enumerate(months):
@@ -40,7 +40,7 @@ def seasonal_naive(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
 
 def linear_on_light(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
     """Output a site as a linear function of the mean light of town and country (least squares), times the region's sites."""
-    sites = np.bincount(samples.region, minlength=len(samples.regions)).astype(float)[:, None]
+    sites = samples.sites_by_region.astype(float)[:, None]
     light = np.stack([np.ones(labels.totals.shape), samples.statistics[..., 0], samples.statistics[..., 4]], axis=2)
     columns = light * sites[..., None]
     used = labels.used
@@ -50,8 +50,7 @@ def linear_on_light(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray
 
 def factory_light(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
     """Output in proportion to the light of the region's factory areas."""
-    light = np.zeros(labels.totals.shape)
-    np.add.at(light, samples.region, samples.light[:, :, 0])
+    light = samples.region_sums(samples.light[:, :, 0])
     shining = light[labels.used].sum()
     return light * (labels.totals[labels.used].sum() / shining if shining > 0 else 0)
 
@@ -65,15 +64,13 @@ def random_forest(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
     require_package("scikit-learn", "sklearn.ensemble")
     from sklearn.ensemble import RandomForestRegressor
 
-    sites = np.bincount(samples.region, minlength=len(samples.regions))
-    kinds = np.zeros((len(sites), len(samples.kinds)))
-    np.add.at(kinds, (samples.region, samples.kind), 1)
-    poi = np.bincount(samples.region, samples.poi, len(sites)) / np.maximum(sites, 1)
+    sites = samples.sites_by_region
+    kinds = samples.region_sums(np.eye(len(samples.kinds))[samples.kind])
+    poi = samples.region_sums(samples.poi) / np.maximum(sites, 1)
     shape = labels.totals.shape
     month = np.broadcast_to(samples.months, shape)
     angle = 2 * np.pi * (month % YEAR) / YEAR
-    local = np.zeros(shape)
-    np.add.at(local, samples.region, samples.light[:, :, 0])
+    local = samples.region_sums(samples.light[:, :, 0])
     share = kinds / np.maximum(sites, 1)[:, None]
     monthly = np.stack([np.sin(angle), np.cos(angle), month / YEAR, local / np.maximum(sites, 1)[:, None]], axis=2)
     lasting = np.broadcast_to(np.column_stack([share, poi, sites])[:, None], (*shape, share.shape[1] + 2))

@@ -15,7 +15,7 @@ from ..spatial.light_series import LightSeries
 from ..spatial.monthly_statistics import MonthlyStatistics
 from ..spatial.months import month_name, month_spans
 from ..spatial.night_lights import CleaningSettings, clean_night_lights
-from ..spatial.progress import Once, Part, Progress
+from ..spatial.progress import Part, Progress
 from ..spatial.provenance import file_hash, plugin_version
 from ..spatial.units import read_units
 from ..spatial.zones import read_zones
@@ -23,8 +23,8 @@ from . import industry_map, sa_cnn, tensorflow_runtime
 from .industry_map import IndustryMap, MapFiles, MapInputs
 from .industry_model import IndustryCard, IndustryModel, save_industry_model
 from .industry_validation import REGIONS_OUT, YEARS_OUT, Validation, require_validation, validate
-from .sa_cnn_inputs import site_inputs
-from .sa_cnn_training import Labels, SaCnnSettings, region_levels, region_sums, train
+from .sa_cnn_inputs import statistics_names
+from .sa_cnn_training import Labels, SaCnnSettings, region_levels, train
 
 SITES_COMPARED = 50
 
@@ -37,15 +37,22 @@ class IndustryTraining:
         model: The model.
         validation: Its estimates of what was left out; None where validation was not wanted.
         totals: Published output by region and month of the samples, shape (regions, t), NaN where unknown.
-        estimated: What the model, trained on all, estimates, shape (regions, t).
         used: What was trained on, shape (regions, t), bool.
+        samples: The samples.
+        outputs: What the model, trained on all, estimates of each site and month, shape (n, t).
     """
 
     model: IndustryModel
     validation: Optional[Validation]
     totals: np.ndarray
-    estimated: np.ndarray
     used: np.ndarray
+    samples: SampleSet
+    outputs: np.ndarray
+
+    @property
+    def estimated(self) -> np.ndarray:
+        """The estimates by region, shape (regions, t)."""
+        return self.samples.region_sums(self.outputs)
 
 
 def labels_of(samples: SampleSet, statistics: MonthlyStatistics, progress: Progress) -> Labels:
@@ -80,9 +87,7 @@ def labels_of(samples: SampleSet, statistics: MonthlyStatistics, progress: Progr
     if unseen.size:
         progress.pushWarning(f"There is no night light of {month_spans(unseen.tolist())}: left out.")
     found = Labels.of(samples, totals)
-    without = [
-        name for name, sites in zip(samples.regions, np.bincount(samples.region, minlength=len(samples.regions))) if not sites
-    ]
+    without = [name for name, sites in zip(samples.regions, samples.sites_by_region) if not sites]
     if without:
         progress.pushWarning(f"No factory lies in {_listed(without)}: not trained on, and mapped by light.")
     return found
@@ -120,8 +125,8 @@ def train_output(
         if folds:
             progress.pushInfo("Validating: years, regions and months are left out in turn …")
             validation = validate(samples, labels, settings, folds, Part(progress, 30, 98))
-        sums = region_sums(samples, network.outputs(samples, progress).mean(axis=0))
-        levels = region_levels(labels, sums)
+        outputs = network.outputs(samples, progress).mean(axis=0)
+        levels = region_levels(labels, samples.region_sums(outputs))
     if validation is not None:
         for scheme, why in validation.skipped.items():
             progress.pushWarning(f"Not validated with {scheme}: {why}.")
@@ -133,7 +138,7 @@ def train_output(
         sa_cnn.NAME,
         [name for name, used in zip(samples.regions, labels.used.any(axis=1)) if used],
         [month_name(int(months[0])), month_name(int(months[-1]))],
-        site_inputs(samples, network.kinds, network.middle_month).names,
+        statistics_names(network.kinds, network.radii),
         asdict(settings),
         {} if validation is None else {s: {"r2": _plain(validation.r2(s))} for s in (YEARS_OUT, REGIONS_OUT)},
         {"statgrid": plugin_version(), **tensorflow_runtime.versions()},
@@ -142,7 +147,7 @@ def train_output(
     progress.setProgress(100)
     known = dict(zip(samples.regions, levels.tolist()))
     model = IndustryModel(card, network, {name: known[name] for name in card.regions})
-    return IndustryTraining(model, validation, labels.totals, sums * levels[:, None], labels.used)
+    return IndustryTraining(model, validation, labels.totals, labels.used, samples, outputs * levels[samples.region][:, None])
 
 
 def _plain(value: float) -> Optional[float]:
@@ -174,7 +179,7 @@ def map_industry(
     Raises:
         InputError: Samples, light, regions and statistics do not belong together.
     """
-    totals = labels_of(samples, statistics, progress).totals
+    labels = labels_of(samples, statistics, progress)
     series = LightSeries(request.lights, role="NIGHTLIGHTS")
     missing = np.setdiff1d(samples.months, series.months)
     if missing.size:
@@ -195,7 +200,7 @@ def map_industry(
         progress.pushWarning(f"MODEL knows no factories of kind {_listed(new)}; they are taken for none of its kinds.")
     with tensorflow_runtime.exclusive(progress):
         outputs = model.outputs(samples, Part(progress, 5, 30))
-    inputs = MapInputs(samples, outputs, totals, series, columns, coverage, zones.zone)
+    inputs = MapInputs(samples, outputs, labels.totals, series, columns, coverage, zones.zone)
     metadata = {
         "STATGRID_METHOD": model.card.method, "STATGRID_MODEL": file_hash(model_file), "STATGRID_VERSION": plugin_version(),
         "STATGRID_SEED": str(model.card.settings.get("seed", "")),
@@ -226,10 +231,30 @@ class IndustryInputs:
 
 
 @dataclass(frozen=True)
+class IndustrySettings:
+    """What the whole chain does.
+
+    Attributes:
+        sites: Which POI are factories.
+        sampling: What is cut around them.
+        training: How the network is trained.
+        folds: Folds of the validation; 0 for none.
+        relation: One of `industry_map.RELATIONS`.
+        unit: Of the grid's values.
+    """
+
+    sites: SiteSettings
+    sampling: SampleSettings
+    training: SaCnnSettings
+    folds: int
+    relation: str
+    unit: str
+
+
+@dataclass(frozen=True)
 class IndustryResult:
     """What the whole chain made."""
 
-    samples: SampleSet
     training: IndustryTraining
     map: IndustryMap
 
@@ -237,12 +262,7 @@ class IndustryResult:
 def spatialize_industry(
     inputs: IndustryInputs,
     statistics: MonthlyStatistics,
-    sites: SiteSettings,
-    sampling: SampleSettings,
-    settings: SaCnnSettings,
-    folds: int,
-    relation: str,
-    unit: str,
+    settings: IndustrySettings,
     files: MapFiles,
     model_file: str,
     folder: Path,
@@ -253,22 +273,28 @@ def spatialize_industry(
     Raises:
         StatGridError: Whatever goes wrong, in a sentence; outputs of earlier runs stay as they are.
     """
-    progress = Once(progress)  # sampling, training and mapping tell the same of months and regions
     progress.pushInfo("Cleaning the night light …")
     cleaned = str(folder / "lights.tif")
     clean_night_lights(inputs.lights, inputs.counts, CleaningSettings(), cleaned, "", Part(progress, 0, 10))
     progress.pushInfo("Finding factories …")
-    factories = save_sites(find_sites(inputs.points, sites, Part(progress, 10, 12)), inputs.points, str(folder / "sites.gpkg"))
+    sites = find_sites(inputs.points, settings.sites, Part(progress, 10, 12))
     samples = sample_factory_lights(
-        factories, [cleaned], inputs.urban, inputs.regions, inputs.region_field, sampling, Part(progress, 12, 20), inputs.counts
+        save_sites(sites, inputs.points, str(folder / "sites.gpkg")),
+        [cleaned],
+        inputs.urban,
+        inputs.regions,
+        inputs.region_field,
+        settings.sampling,
+        Part(progress, 12, 20),
+        inputs.counts,
     )
     progress.pushInfo(describe(samples))
-    training = train_output(samples, statistics, settings, folds, Part(progress, 20, 90))
+    training = train_output(samples, statistics, settings.training, settings.folds, Part(progress, 20, 90))
     save_industry_model(training.model, model_file)
     progress.pushInfo("Mapping …")
-    request = MapRequest([cleaned], inputs.regions, inputs.region_field, relation, unit)
+    request = MapRequest([cleaned], inputs.regions, inputs.region_field, settings.relation, settings.unit)
     found = map_industry(training.model, model_file, samples, statistics, request, files, Part(progress, 90, 100))
-    return IndustryResult(samples, training, found)
+    return IndustryResult(training, found)
 
 
 def _require_same_light(samples: SampleSet, series: LightSeries, step: int) -> None:
@@ -280,11 +306,10 @@ def _require_same_light(samples: SampleSet, series: LightSeries, step: int) -> N
         step: Which of its bands is the samples' first month.
     """
     grid, half = series.grid, samples.chips.shape[-1] // 2
-    west, _, _, north = grid.extent
+    rows, cols = grid.cells_at(samples.x, samples.y)
     alike = bool(grid.reference.IsSame(spatial_reference(samples.crs)))
     for site in range(0, len(samples), max(1, len(samples) // SITES_COMPARED)):
-        col = int(np.floor((samples.x[site] - west) / grid.cell_width))
-        row = int(np.floor((north - samples.y[site]) / grid.cell_height))
+        row, col = int(rows[site]), int(cols[site])
         alike = alike and 0 <= row < grid.rows and 0 <= col < grid.cols
         if alike:
             first, left = max(row - 1, 0), max(col - 1, 0)

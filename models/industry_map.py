@@ -70,12 +70,16 @@ class IndustryMap:
         max_relative_error: Largest deviation of a region's sum from its published output, as written, 0–1.
         total: Output placed, all months together.
         sums: Of the unscaled grid by region and month, shape (regions, t).
+        totals: Published output, shape (regions, t); NaN where unknown.
+        outputs: Estimated output of each site and month, shape (n, t).
     """
 
     grid_accuracy: dict[str, float]
     max_relative_error: float
     total: float
     sums: np.ndarray
+    totals: np.ndarray
+    outputs: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -187,10 +191,8 @@ def _two_positive(first: np.ndarray, second: np.ndarray, goal: np.ndarray) -> tu
 
 def _cells(inputs: MapInputs, progress: Progress) -> _Cells:
     samples, grid = inputs.samples, inputs.coverage.grid
-    west, _, _, north = grid.extent
     half = samples.chips.shape[-1] // 2
-    col = np.floor((samples.x - west) / grid.cell_width).astype(np.int64)
-    row = np.floor((north - samples.y) / grid.cell_height).astype(np.int64)
+    row, col = grid.cells_at(samples.x, samples.y)
     site, down, right = np.nonzero(samples.buffers[..., 0])
     rows, cols = row[site] + down - half, col[site] + right - half
     fine = (rows >= 0) & (rows < grid.rows) & (cols >= 0) & (cols < grid.cols)
@@ -250,7 +252,14 @@ def _write(
             progress.setProgress(30 + 70 * (number + 1) / inputs.coverage.block_count)
     known = np.isfinite(inputs.totals) & (inputs.totals > 0)
     errors = np.abs(written - inputs.totals)[known] / inputs.totals[known]
-    return IndustryMap(accuracy(sums, inputs.totals), float(errors.max(initial=0)), float(written.sum()), sums)
+    return IndustryMap(
+        accuracy(sums, inputs.totals),
+        float(errors.max(initial=0)),
+        float(written.sum()),
+        sums,
+        inputs.totals,
+        inputs.outputs.mean(axis=0),
+    )
 
 
 @dataclass(frozen=True)
@@ -299,8 +308,7 @@ class _Scaling:
 
 def _can_be_scaled(inputs: MapInputs, sums: np.ndarray) -> np.ndarray:
     """Whether a region has factories of its own with an output in the month, shape (regions, t)."""
-    sites = np.bincount(inputs.samples.region, minlength=len(sums))
-    return np.asarray((sums > 0) & (sites > 0)[:, None])
+    return np.asarray((sums > 0) & (inputs.samples.sites_by_region > 0)[:, None])
 
 
 def _factors(inputs: MapInputs, sums: np.ndarray) -> np.ndarray:

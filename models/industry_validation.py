@@ -10,13 +10,13 @@ import numpy as np
 
 from ..spatial.accuracy import accuracy
 from ..spatial.deep_binding import require_package
-from ..spatial.errors import InputError
 from ..spatial.factory_lights import SampleSet
 from ..spatial.progress import Part, Progress, stop_if_cancelled
+from ..spatial.ranges import require_between
 from . import sa_cnn
 from .industry_baselines import BASELINES
 from .sa_cnn_inputs import YEAR
-from .sa_cnn_training import Labels, SaCnnSettings, region_levels, region_sums, train_several
+from .sa_cnn_training import Labels, SaCnnSettings, region_levels, train_several
 
 YEARS_OUT, REGIONS_OUT, RANDOM = "years left out", "regions left out", "months left out at random"
 SCHEMES = (YEARS_OUT, REGIONS_OUT, RANDOM)
@@ -97,7 +97,7 @@ def validate(samples: SampleSet, labels: Labels, settings: SaCnnSettings, folds:
     for number, ((scheme, out), model) in enumerate(zip(left_out, models)):
         stop_if_cancelled(progress)
         known = labels.without(out)
-        sums = region_sums(samples, model.outputs(samples, progress)[0])
+        sums = samples.region_sums(model.outputs(samples, progress)[0])
         found[scheme][sa_cnn.NAME][out] = (sums * region_levels(known, sums)[:, None])[out]
         for name, estimate in BASELINES.items():
             found[scheme][name][out] = estimate(samples, known, settings.seed)[out]
@@ -116,8 +116,7 @@ def require_validation(folds: int) -> None:
         InputError: FOLDS is out of range.
         MissingDependencyError: scikit-learn is not installed.
     """
-    if not 2 <= folds <= 50:
-        raise InputError(f"FOLDS is {folds}; it must lie between 2 and 50.")
+    require_between("FOLDS", folds, 2, 50)
     require_package("scikit-learn", "sklearn.ensemble")
 
 

@@ -20,7 +20,8 @@ import numpy as np
 from ..spatial.errors import InputError, ModelFileError, TrainingError
 from ..spatial.factory_lights import SampleSet
 from ..spatial.progress import Progress, stop_if_cancelled
-from ..spatial.seeds import MAX_SEED
+from ..spatial.ranges import require_between
+from ..spatial.seeds import MAX_SEED, shifted
 from . import adam, sa_cnn, tensorflow_runtime
 from .sa_cnn_inputs import Scaling, SiteInputs, site_inputs
 
@@ -70,8 +71,7 @@ class SaCnnSettings:
             ("WEIGHT_DECAY", self.weight_decay, 0, 1),
             ("SEED", self.seed, 0, MAX_SEED),
         ):
-            if not low <= value <= high:
-                raise InputError(f"{name} is {value}; it must lie between {low} and {high}.")
+            require_between(name, value, low, high)
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,7 @@ class Labels:
     @classmethod
     def of(cls, samples: SampleSet, totals: np.ndarray) -> "Labels":
         """All that can be trained on: known totals of regions with sites."""
-        has_sites = np.bincount(samples.region, minlength=len(samples.regions)) > 0
-        return cls(totals, np.isfinite(totals) & has_sites[:, None])
+        return cls(totals, np.isfinite(totals) & (samples.sites_by_region > 0)[:, None])
 
     def without(self, left_out: np.ndarray) -> "Labels":
         """The same without those of `left_out`, shape (regions, t), bool."""
@@ -171,7 +170,7 @@ def train_several(samples: SampleSet, every: Sequence[Labels], settings: SaCnnSe
     share = _Share(progress, len(jobs) * settings.iterations)
     with ThreadPoolExecutor(max(1, min(MOST_THREADS, os.cpu_count() or 1))) as pool:
         futures = [
-            pool.submit(ready[task].fit, tf, replace(settings, seed=(settings.seed + 7919 * member) % (MAX_SEED + 1)), share)
+            pool.submit(ready[task].fit, tf, replace(settings, seed=shifted(settings.seed, 7919 * member)), share)
             for task, member in jobs
         ]
         try:
@@ -237,10 +236,9 @@ class _Ready:
                 "STATISTICS hold no value for a month of SAMPLES in a region with factories. Check months and names."
             )
         total = labels.totals[used].sum()
-        sites = np.bincount(samples.region, minlength=len(samples.regions))
         if not total > 0:
             raise InputError("STATISTICS are 0 in every month and region with factories: there is nothing to learn.")
-        mean = float(total / (used * sites[:, None]).sum())
+        mean = float(total / (used * samples.sites_by_region[:, None]).sum())
         own = used[samples.region]  # shape (n, t)
         scaling = Scaling.of(inputs.statistics[own])
         goals = np.where(used, labels.totals, 0)
@@ -422,16 +420,7 @@ def region_levels(labels: Labels, sums: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(logs.sum(axis=1) / (usable.sum(axis=1) + LEVEL_MONTHS)))
 
 
-def region_sums(samples: SampleSet, outputs: np.ndarray) -> np.ndarray:
-    """Sums of site outputs of shape (n, t) by region, shape (regions, t)."""
-    sums = np.zeros((len(samples.regions), outputs.shape[1]))
-    np.add.at(sums, samples.region, outputs)
-    return sums
-
-
 def allocated_by_light(samples: SampleSet, totals: np.ndarray) -> np.ndarray:
     """Totals of regions and months shared out among their sites by light, shape (n, t)."""
     light = samples.light[:, :, 0] + 1e-3
-    sums = np.zeros_like(totals)
-    np.add.at(sums, samples.region, light)
-    return totals[samples.region] * light / sums[samples.region]
+    return totals[samples.region] * light / samples.region_sums(light)[samples.region]

@@ -9,8 +9,9 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from ..spatial.errors import InputError, TrainingError
+from ..spatial.errors import TrainingError
 from ..spatial.progress import Part, Progress, stop_if_cancelled
+from ..spatial.ranges import require_between
 from ..spatial.seeds import MAX_SEED
 from . import tensorflow_runtime
 
@@ -45,8 +46,7 @@ class TrainingSettings:
             ("ENSEMBLE", self.ensemble, 1, 50),
             ("SEED", self.seed, 0, MAX_SEED),
         ):
-            if not low <= value <= high:
-                raise InputError(f"{name} is {value}; it must lie between {low} and {high}.")
+            require_between(name, value, low, high)
 
 
 @dataclass(frozen=True)

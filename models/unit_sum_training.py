@@ -11,8 +11,8 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ..spatial.errors import InputError
 from ..spatial.progress import Progress, stop_if_cancelled
+from ..spatial.ranges import require_between
 from ..spatial.seeds import MAX_SEED
 from . import adam, context_cnn, tensorflow_runtime
 from .context_cnn import ContextCnn
@@ -54,8 +54,7 @@ class UnitSumSettings:
             ("ENTRIES", self.entries, 1, 100_000_000),
             ("SEED", self.seed, 0, MAX_SEED),
         ):
-            if not low <= value <= high:
-                raise InputError(f"{name} is {value}; it must lie between {low} and {high}.")
+            require_between(name, value, low, high)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from .document import Block, Document, Image, KeyFigure, Note, Section, Table
 from .metrics import accuracy_table, metric_definitions, r2_sentence
-from .number_format import count, percent, score
+from .number_format import count, is_known, percent, score
 from .plots import METRES, MapUnits, error_map, grid_map
 from .training_report import TrainingReport
 from .training_report import sections as training_sections
@@ -131,14 +130,14 @@ def _summary(report: AccuracyReport) -> list[str]:
     if report.same_units or not report.counts:
         return sentences
     title, values = next(iter(report.counts.items()))
-    if _known(values.get("r2")):
-        compared = count(values["count"]) if _known(values.get("count")) else "the"
+    if is_known(values.get("r2")):
+        compared = count(values["count"]) if is_known(values.get("count")) else "the"
         sentences.append(r2_sentence(values["r2"], "The grid", f"between {compared} {report.compared}s"))
-    if _known(values.get("within_20_percent")):
+    if is_known(values.get("within_20_percent")):
         share = percent(values["within_20_percent"])
         sentences.append(f"{share} of the {report.compared}s are within ±20 % of their true value.")
-    rivals = {name: other["r2"] for name, other in report.counts.items() if name != title and _known(other.get("r2"))}
-    if rivals and _known(values.get("r2")) and max(rivals.values()) > values["r2"]:
+    rivals = {name: other["r2"] for name, other in report.counts.items() if name != title and is_known(other.get("r2"))}
+    if rivals and is_known(values.get("r2")) and max(rivals.values()) > values["r2"]:
         best = max(rivals, key=lambda name: rivals[name])
         sentences.append(f"The column “{best}” is more accurate here (R² = {score(rivals[best])}).")
     return sentences
@@ -154,7 +153,7 @@ def _key_figures(report: AccuracyReport) -> list[KeyFigure]:
         ("relative_rmse", "relative RMSE", percent),
         ("within_20_percent", f"of {report.compared}s within ±20 %", percent),
     )
-    return [KeyFigure(write(values[key]), label) for key, label, write in wanted if _known(values.get(key))]
+    return [KeyFigure(write(values[key]), label) for key, label, write in wanted if is_known(values.get(key))]
 
 
 def _grid_blocks(report: AccuracyReport) -> list[Block]:
@@ -193,7 +192,3 @@ def _unit_blocks(report: AccuracyReport) -> list[Block]:
         )
         blocks.append(Image(picture, caption, "Map of the units coloured by relative error."))
     return [*blocks, worst_units(report.units)]
-
-
-def _known(value: Any) -> bool:
-    return value is not None and math.isfinite(value)

@@ -12,7 +12,7 @@ from ..spatial.accuracy import accuracy
 from ..spatial.months import month_name
 from .accuracy_report import GridPicture
 from .document import Block, Column, Definition, Definitions, Document, Image, KeyFigure, Note, Paragraph, Section, Table
-from .number_format import MISSING, count, number, percent, score
+from .number_format import MISSING, count, is_known, number, percent, score
 from .plots import METRES, MapUnits, grid_map
 from .plots.canvas import drawable
 from .plots.curves import curves
@@ -272,7 +272,7 @@ def _summary(report: IndustryReport) -> list[str]:
         if scheme and ours in _values(scheme.level, "r2"):
             sentences.append(f"With {name}, {_by_level(scheme, ours)}{_by_error(scheme, ours)}{_by_change(scheme, ours)}")
     sentences += [f"Not tested with {name}: {why}." for name, why in report.skipped.items() if name != RANDOM]
-    reached = [f"R² {score(r2)} with {name}" for name, r2 in report.told.items() if _known(r2)]
+    reached = [f"R² {score(r2)} with {name}" for name, r2 in report.told.items() if is_known(r2)]
     sentences += [f"When it was trained, the {ours} of the model file reached {' and '.join(reached)}."] if reached else []
     return sentences + (_grid_sentences(report.grid) if report.grid else [])
 
@@ -300,7 +300,7 @@ def _by_error(scheme: Scheme, ours: str) -> str:
     """Who has the lowest RTAE."""
     error = _values(scheme.level, "rtae")
     own = error.pop(ours, math.nan)
-    if not error or not _known(own):
+    if not error or not is_known(own):
         return ""
     rival = min(error, key=lambda method: error[method])
     least = error[rival]
@@ -316,7 +316,7 @@ def _by_change(scheme: Scheme, ours: str) -> str:
     """Who tells the change from month to month."""
     change = _values(scheme.change, "r2")
     own = change.pop(ours, math.nan)
-    if not _known(own):
+    if not is_known(own):
         return ""
     rival = max(change, key=lambda method: change[method], default="")
     text = f" Of the change from one month to the next it explains {percent(own)}"
@@ -333,14 +333,14 @@ def _by_change(scheme: Scheme, ours: str) -> str:
 
 def _grid_sentences(grid: MonthlyGrid) -> list[str]:
     sentences = []
-    if _known(grid.max_relative_error):
+    if is_known(grid.max_relative_error):
         most = _deviation(grid.max_relative_error)
         if grid.max_relative_error <= ROUNDING:
             text = f"The grid adds up to the published output of each region and month; the largest deviation is {most}."
         else:
             text = f"The grid does not add up to the published output: a region and month deviates by {most}."
         sentences.append(text)
-    if _known(grid.accuracy.get("r2")):
+    if is_known(grid.accuracy.get("r2")):
         sentences.append(
             f"Before it was scaled to them, its sums had R² {score(grid.accuracy['r2'])} and RTAE "
             f"{score(grid.accuracy.get('rtae'))} against the published ones."
@@ -354,9 +354,9 @@ def _key_figures(report: IndustryReport) -> list[KeyFigure]:
         scheme = report.schemes.get(name)
         if scheme:
             level, change = (part.get(report.method, {}).get("r2") for part in (scheme.level, scheme.change))
-            figures += [KeyFigure(score(level), f"R², {name}")] if _known(level) else []
-            figures += [KeyFigure(score(change), f"R² of change, {name}")] if _known(change) else []
-    if report.grid and _known(report.grid.accuracy.get("r2")):
+            figures += [KeyFigure(score(level), f"R², {name}")] if is_known(level) else []
+            figures += [KeyFigure(score(change), f"R² of change, {name}")] if is_known(change) else []
+    if report.grid and is_known(report.grid.accuracy.get("r2")):
         figures.append(KeyFigure(score(report.grid.accuracy["r2"]), "R² of the unscaled grid"))
     return figures
 
@@ -399,7 +399,7 @@ def _scores(scheme: Scheme, name: str, report: IndustryReport) -> Table:
         rows.append([method, *scores])
     compared = [part.get(report.method, {}).get("count") for part in (scheme.level, scheme.change)]
     caption = f"{name[0].upper()}{name[1:]}"
-    if all(_known(each) for each in compared):
+    if all(is_known(each) for each in compared):
         caption += f": {count(compared[0])} values of a region and month, {count(compared[1])} changes"
     return Table([Column("Method"), *(Column(head, "right") for head in columns)], rows, caption)
 
@@ -435,7 +435,7 @@ def _curves(report: IndustryReport, name: str, published: np.ndarray, estimated:
         found, judged = accuracy(left_out, published), "years left out"
     elif not report.trained:
         judged = "before scaling"
-    if judged and _known(found["r2"]) and _known(found["rtae"]):
+    if judged and is_known(found["r2"]) and is_known(found["rtae"]):
         caption = f"{name}. Of this series alone, {judged}: R² {score(found['r2'])}, RTAE {score(found['rtae'])}."
     lines["published"] = published  # last, and so on top
     title = "" if "□" in drawable(name) else name[:LONGEST]
@@ -534,7 +534,7 @@ def _limits(report: IndustryReport) -> list[Block]:
 
 def _values(scores: Mapping[str, Mapping[str, float]], measure: str) -> dict[str, float]:
     """Method → a measure, of those that have it."""
-    return {method: values[measure] for method, values in scores.items() if _known(values.get(measure))}
+    return {method: values[measure] for method, values in scores.items() if is_known(values.get(measure))}
 
 
 def _span(months: Sequence[int]) -> str:
@@ -552,8 +552,4 @@ def _cut(rows: int) -> str:
 
 def _deviation(share: Any) -> str:
     """A share as a percentage, however small."""
-    return f"{number(100 * share, 2)} %" if _known(share) else MISSING
-
-
-def _known(value: Any) -> bool:
-    return value is not None and math.isfinite(value)
+    return f"{number(100 * share, 2)} %" if is_known(share) else MISSING

@@ -110,3 +110,8 @@ def _sign(value: float) -> str:
 
 def _trimmed(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def is_known(value: Any) -> bool:
+    """Whether there is a value, and a finite one."""
+    return value is not None and math.isfinite(value)

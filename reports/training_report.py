@@ -8,7 +8,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from .document import Block, Caution, Column, Document, Image, KeyFigure, Note, Paragraph, Section, Table
 from .metrics import accuracy_table, metric_definitions, r2_sentence
-from .number_format import percent, score
+from .number_format import is_known, percent, score
 from .plots import loss_curve
 from .units_section import UnitResults, scatter_image, worst_units
 
@@ -152,11 +152,11 @@ def sections(report: TrainingReport, definitions: bool = True) -> list[Section]:
 def _summary(report: TrainingReport) -> list[str]:
     sentences = [f"Method: {report.method}."]
     validation, training = report.accuracy.get(VALIDATION, {}), report.accuracy.get(TRAINING, {})
-    if _known(validation.get("r2")):
+    if is_known(validation.get("r2")):
         sentences.append(
             r2_sentence(validation["r2"], "The model", f"in {report.accuracy_unit} between units held out from training")
         )
-        if _known(training.get("r2")) and training["r2"] - validation["r2"] > 0.2:
+        if is_known(training.get("r2")) and training["r2"] - validation["r2"] > 0.2:
             sentences.append(
                 f"On its training units it reaches R² = {score(training['r2'])}. The gap says that the model "
                 "remembers its training units better than it understands new ones; fewer factors, "
@@ -165,7 +165,7 @@ def _summary(report: TrainingReport) -> list[str]:
     elif report.merged_into:
         where = f"in persons between the units, found from {report.merged_into} larger ones they were merged into"
         sentences.append(r2_sentence(report.contest[-1].r2, "The model", where))
-    elif _known(training.get("r2")):
+    elif is_known(training.get("r2")):
         sentences.append(
             f"On its own training units the model reaches R² = {score(training['r2'])}. No units were held out, so "
             "nothing is known about units it has not seen."
@@ -177,15 +177,15 @@ def _key_figures(report: TrainingReport) -> list[KeyFigure]:
     figures = []
     for column, label in ((VALIDATION, "validation units"), (TRAINING, "training units")):
         values = report.accuracy.get(column, {})
-        if _known(values.get("r2")):
+        if is_known(values.get("r2")):
             figures.append(KeyFigure(score(values["r2"]), f"R², {label}"))
     if report.merged_into:
         figures.insert(0, KeyFigure(score(report.contest[-1].rtae), "RTAE, coarse-to-fine"))
         figures.insert(0, KeyFigure(score(report.contest[-1].r2), "R², coarse-to-fine"))
     validation = report.accuracy.get(VALIDATION, {})
-    if _known(validation.get("rtae")):
+    if is_known(validation.get("rtae")):
         figures.append(KeyFigure(score(validation["rtae"]), "RTAE, validation units"))
-    if _known(validation.get("within_20_percent")):
+    if is_known(validation.get("within_20_percent")):
         figures.append(KeyFigure(percent(validation["within_20_percent"]), "validation units within ±20 %"))
     return figures
 
@@ -240,7 +240,7 @@ def _contest_blocks(report: TrainingReport) -> list[Block]:
 
 
 def _coverage_blocks(report: TrainingReport) -> list[Block]:
-    if not _known(report.coverage):
+    if not is_known(report.coverage):
         return []
     return [
         Paragraph(
@@ -288,7 +288,7 @@ def _data_blocks(report: TrainingReport) -> list[Block]:
 
 
 def _factor_table(factors: Sequence[FactorSummary]) -> Table:
-    counted = any(_known(factor.missing_share) for factor in factors)
+    counted = any(is_known(factor.missing_share) for factor in factors)
     columns = [Column("Factor"), Column("Lowest", "right"), Column("Highest", "right"), Column("Unit")]
     columns += [Column("Without value", "right")] if counted else []
     rows = [
@@ -297,7 +297,3 @@ def _factor_table(factors: Sequence[FactorSummary]) -> Table:
         for factor in factors
     ]
     return Table(columns, rows, "Factors, in the cells of the study area")
-
-
-def _known(value: Any) -> bool:
-    return value is not None and math.isfinite(value)

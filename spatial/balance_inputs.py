@@ -13,7 +13,7 @@ from .progress import Progress
 from .raster import Raster
 from .units import MAX_NAMED, Units, read_units
 from .vector import open_vector, require_field
-from .zones import zone_name, zone_names
+from .zones import names_of_units, zone_names
 
 MOST_REGIONS = 100
 _FIXED_COLUMNS = ("fid", "ogc_fid")  # names that a GeoPackage gives its own columns
@@ -93,11 +93,9 @@ def read_regions(path: str, field: str, crs: str, progress: Progress) -> Regions
     """
     units = read_units(path, [], crs, progress, role="REGIONS")
     dataset, layer = open_vector(path, "REGIONS", "a polygon layer")
-    index = require_field(layer.GetLayerDefn(), field, "REGIONS")
-    layer.ResetReading()
-    every = [zone_name(feature.GetField(index)) for feature in layer]
+    require_field(layer.GetLayerDefn(), field, "REGIONS")
+    found = names_of_units(layer, field, units)
     del layer, dataset
-    found = [every[row] for row in units.rows]
     missing = [u for u, name in enumerate(found) if not name]
     if missing:
         raise InputError(

@@ -12,7 +12,7 @@ import numpy as np
 from .clusters import k_means, one_thread
 from .errors import InputError
 from .progress import Progress
-from .seeds import MAX_SEED
+from .seeds import shifted
 from .units import Units
 from .zones import read_zones
 
@@ -71,7 +71,7 @@ def spatial_blocks(units: Units, folds: int, seed: int, progress: Progress) -> B
     count = max(1, min(folds, len(units) // 2), min(BLOCKS_A_FOLD * folds, len(units) // UNITS_A_BLOCK))
     count = min(count, len(np.unique(centres, axis=0)))
     with one_thread() as (cluster, _):
-        found = k_means(cluster, centres, count, seed % (MAX_SEED + 1), progress)
+        found = k_means(cluster, centres, count, shifted(seed, 0), progress)
     _, found = np.unique(found, return_inverse=True)
     north = np.bincount(found, centres[:, 1]) / np.bincount(found)
     west = np.bincount(found, centres[:, 0]) / np.bincount(found)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .deep_binding import require_package
 from .progress import Progress, stop_if_cancelled
-from .seeds import MAX_SEED
+from .seeds import shifted
 
 STARTS = 20  # k-means runs from other starting points, of which the best counts
 
@@ -26,7 +26,7 @@ def k_means(cluster: Any, points: np.ndarray, count: int, seed: int, progress: P
     best, found = np.inf, np.zeros(len(points), int)
     for start in range(STARTS):
         stop_if_cancelled(progress)
-        run = cluster.KMeans(count, n_init=1, random_state=(seed + start) % (MAX_SEED + 1)).fit(points)
+        run = cluster.KMeans(count, n_init=1, random_state=shifted(seed, start)).fit(points)
         if run.inertia_ < best:
             best, found = run.inertia_, run.labels_
     return found

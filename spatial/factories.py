@@ -1,6 +1,7 @@
 """Factory sites: POI of the wanted categories, those of one kind near each other joined to one site."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,13 +125,24 @@ def _factories(points: Points, settings: SiteSettings, progress: Progress) -> Po
     return Points(points.x[order], points.y[order], kind[order], kinds)
 
 
+def lasting_kinds(counts: Mapping[str, int]) -> set[str]:
+    """The kinds that keep their name: all while they are `MOST_KINDS` at most, else the most frequent but one, and `OTHER`.
+
+    Args:
+        counts: How often each occurs; of equally frequent ones the alphabetically first stays.
+    """
+    if len(counts) <= MOST_KINDS:
+        return set(counts)
+    ranked = sorted((-count, kind) for kind, count in counts.items() if kind != OTHER)
+    return {OTHER, *(kind for _, kind in ranked[: MOST_KINDS - 1])}
+
+
 def _few_kinds(points: Points, progress: Progress) -> Points:
     """The points with `MOST_KINDS` kinds at most, in alphabetical order: the most frequent and `OTHER`, which is told."""
     count = np.bincount(points.value, minlength=len(points.values))
     if (count > 0).sum() <= MOST_KINDS:
         return points
-    ranked = sorted((-n, kind) for kind, n in zip(points.values, count.tolist()) if kind != OTHER)
-    kinds = sorted({OTHER, *(kind for _, kind in ranked[: MOST_KINDS - 1])})
+    kinds = sorted(lasting_kinds({kind: n for kind, n in zip(points.values, count.tolist()) if n}))
     number = np.array([kinds.index(kind if kind in kinds else OTHER) for kind in points.values])
     found = Points(points.x, points.y, number[points.value], kinds)
     rest = int((found.value == kinds.index(OTHER)).sum())

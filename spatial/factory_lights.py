@@ -15,11 +15,11 @@ import numpy as np
 
 from .coverage import UnitCoverage, require_grid
 from .errors import InputError
-from .factories import MOST_KINDS, OTHER
+from .factories import MOST_KINDS, OTHER, lasting_kinds
 from .grid import Block, Grid
 from .light_series import LightSeries
 from .months import month_name, month_spans
-from .points import Points, read_points
+from .points import read_points
 from .progress import Part, Progress, stop_if_cancelled
 from .region_lights import (
     AREAS,
@@ -45,8 +45,8 @@ MOST_REACH = 250  # cells from a site to the rim of its largest buffer
 MOST_RADII = 10
 MOST_BYTES = 2_000_000_000  # of all chips and buffers
 NO_KIND = "unknown"
-_VALUES_AT_ONCE = 2_000_000  # cells around the sites that are looked at together
 _INWARDS = 1e-6  # cells that sites on the grid's east or south edge move, so that a cell holds them
+_VALUES_AT_ONCE = 2_000_000  # cells around the sites that are looked at together
 _NEAR = 256  # cells a side of the squares whose sites are read together
 
 
@@ -126,6 +126,17 @@ class SampleSet:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def sites_by_region(self) -> np.ndarray:
+        """Number of sites in each region, shape (regions,)."""
+        return np.bincount(self.region, minlength=len(self.regions))
+
+    def region_sums(self, values: np.ndarray) -> np.ndarray:
+        """Sums of the sites' values of shape (n, ...) by region, shape (regions, ...)."""
+        sums = np.zeros((len(self.regions), *values.shape[1:]))
+        np.add.at(sums, self.region, values)
+        return sums
 
 
 def sample_factory_lights(
@@ -269,25 +280,17 @@ def _read_sites(path: str, grid: Grid, progress: Progress) -> _Sites:
     require_crs(layer, "FACTORIES")
     kind, poi = (name if layer.GetLayerDefn().GetFieldIndex(name) >= 0 else "" for name in ("kind", "poi"))
     del layer, dataset
-    points, lost = _points(path, kind, grid, Part(progress, 0, 50))
-    counted, _ = _points(path, poi, grid, Part(progress, 50, 100))
+    points, lost = read_points(path, kind, grid, Part(progress, 0, 50), "FACTORIES")
+    counted, _ = read_points(path, poi, grid, Part(progress, 50, 100), "FACTORIES")
     if lost:
         progress.pushWarning(f"FACTORIES: {lost} site(s) have no place (empty, or outside the light's CRS) and are left out.")
     kinds = np.array([*points.values, NO_KIND if kind else "factory"], object)  # the last: of −1
     counts = np.array([*(_count(value) for value in counted.values), 1.0])
-    west, south, east, north = grid.extent
+    _, south, east, _ = grid.extent
     x = np.where(points.x == east, east - _INWARDS * grid.cell_width, points.x)
     y = np.where(points.y == south, south + _INWARDS * grid.cell_height, points.y)
-    col = np.clip(np.floor((x - west) / grid.cell_width), -2, grid.cols + 1).astype(np.int64)
-    row = np.clip(np.floor((north - y) / grid.cell_height), -2, grid.rows + 1).astype(np.int64)
+    row, col = grid.cells_at(x, y)
     return _Sites(x, y, counts[counted.value], kinds[points.value], row, col, np.full(len(row), -1, np.int64))
-
-
-def _points(path: str, field: str, grid: Grid, progress: Progress) -> tuple[Points, int]:
-    try:
-        return read_points(path, field, grid, progress)
-    except InputError as error:  # it calls them as the tools for points do
-        raise InputError(str(error).replace("INPUT", "FACTORIES", 1)) from None
 
 
 def _count(text: str) -> float:
@@ -329,13 +332,13 @@ def _placed(
 
 def _few_kinds(sites: _Sites, progress: Progress) -> _Sites:
     """The sites with `MOST_KINDS` kinds at most, the rarer ones `OTHER`, as 'Extract factories' has it."""
-    ranked = sorted(Counter(sites.kind.tolist()).items(), key=lambda kind: (-kind[1], kind[0]))
-    if len(ranked) <= MOST_KINDS:
+    counts = Counter(sites.kind.tolist())
+    kept = lasting_kinds(counts)
+    if len(counts) <= MOST_KINDS:
         return sites
     progress.pushInfo(
-        f"FACTORIES have {len(ranked)} kinds. The {MOST_KINDS - 1} most frequent are kept, the others become '{OTHER}'."
+        f"FACTORIES have {len(counts)} kinds. The {MOST_KINDS - 1} most frequent are kept, the others become '{OTHER}'."
     )
-    kept = {kind for kind, _ in ranked[: MOST_KINDS - 1]}
     return replace(sites, kind=np.array([name if name in kept else OTHER for name in sites.kind], object))
 
 

@@ -100,21 +100,20 @@ class Grid:
         return ((heights[:-1] - heights[1:]) * self.cell_width * radians / 1e6)[:, None]
 
     def cell_lengths(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Width and height of a cell on the ground at the ordinates `y` (CRS units), metres, each of the shape of `y`.
+        """Width and height of a cell on the ground at the ordinates `y` (CRS units), metres, each of the shape of `y`."""
+        east, north = metres_a_unit(self.reference, y)
+        return east * self.cell_width, north * self.cell_height
 
-        On a grid in degrees by the ellipsoid's radii of curvature (Snyder 1987, p. 24); else those in the projection's plane.
+    def cells_at(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of the cell that holds each place, each of the shape of `x`.
+
+        A place on the grid's outermost east or south edge belongs to the last cell; those outside have rows and columns outside,
+        at most two cells beyond the grid.
         """
-        y, reference = np.asarray(y, np.float64), self.reference
-        if not reference.IsGeographic():
-            unit = reference.GetLinearUnits()
-            return np.full(y.shape, self.cell_width * unit), np.full(y.shape, self.cell_height * unit)
-        radians, major = reference.GetAngularUnits(), reference.GetSemiMajor()
-        flattening = 1 / (reference.GetInvFlattening() or math.inf)
-        squared = flattening * (2 - flattening)
-        latitude = np.clip(y * radians, -1.57, 1.57)  # at the pole itself a cell has no width
-        curve = 1 - squared * np.sin(latitude) ** 2
-        across, along = major / np.sqrt(curve) * np.cos(latitude), major * (1 - squared) / curve**1.5
-        return across * self.cell_width * radians, along * self.cell_height * radians
+        west, south, east, north = self.extent
+        col = np.where(x == east, self.cols - 1, np.floor((x - west) / self.cell_width))
+        row = np.where(y == south, self.rows - 1, np.floor((north - y) / self.cell_height))
+        return np.clip(row, -2, self.rows + 1).astype(np.int64), np.clip(col, -2, self.cols + 1).astype(np.int64)
 
     @property
     def cell_side(self) -> float:
@@ -169,6 +168,22 @@ class Grid:
         if (offset > 1e-3 * np.array(size)).any():
             return f"origin shifted by {offset[0]:g}, {offset[1]:g} CRS units"
         return ""
+
+
+def metres_a_unit(reference: osr.SpatialReference, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Metres on the ground of one CRS unit to the east and to the north, at the ordinates `y`, each of the shape of `y`.
+
+    In degrees by the ellipsoid's radii of curvature (Snyder 1987, p. 24); else the unit of the projection's plane.
+    """
+    y = np.asarray(y, np.float64)
+    if not reference.IsGeographic():
+        return (np.full(y.shape, reference.GetLinearUnits()),) * 2
+    unit, major = reference.GetAngularUnits(), reference.GetSemiMajor()
+    flattening = 1 / (reference.GetInvFlattening() or math.inf)
+    squared = flattening * (2 - flattening)
+    latitude = np.clip(y * unit, -1.57, 1.57)  # at the pole itself a degree of longitude is no distance
+    curve = 1 - squared * np.sin(latitude) ** 2
+    return major / np.sqrt(curve) * np.cos(latitude) * unit, major * (1 - squared) / curve**1.5 * unit
 
 
 def spatial_reference(wkt: str) -> osr.SpatialReference:

@@ -98,9 +98,10 @@ def otsu(values: np.ndarray, counts: np.ndarray, classes: int) -> list[int]:
 
 
 def otsu_bins(values: np.ndarray) -> np.ndarray:
-    """Number of the bin of each value, shape (n,)."""
-    span = float(values[-1] - values[0]) or 1.0
-    return np.minimum((values - values[0]) / span * OTSU_BINS, OTSU_BINS - 1).astype(np.int64)
+    """Number of the bin of each value, in any order, shape (n,)."""
+    lowest = values.min()
+    span = float(values.max() - lowest) or 1.0
+    return np.minimum((values - lowest) / span * OTSU_BINS, OTSU_BINS - 1).astype(np.int64)
 
 
 def equal_counts(values: np.ndarray, counts: np.ndarray, classes: int) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 from .categories import Category, distinct_categories
 from .coverage import MAX_PLANE_AREA_ERROR
 from .errors import InputError
-from .grid import Block, Grid
+from .grid import Block, Grid, metres_a_unit
 from .points import Points, read_points
 from .progress import Part, Progress, stop_if_cancelled
 from .provenance import plugin_version
@@ -100,7 +100,6 @@ class _Reach:
     def __init__(self, grid: Grid, radius: float):
         self.grid, self.radius = grid, radius
         self.reference = grid.reference
-        self.degrees = bool(self.reference.IsGeographic())
         middle = np.array([(grid.extent[1] + grid.extent[3]) / 2])
         widest = max(float((radius / (m * s))[0]) for m, s in zip(self.metres(middle), (grid.cell_width, grid.cell_height)))
         if widest > MAX_RADIUS_CELLS:
@@ -111,14 +110,7 @@ class _Reach:
 
     def metres(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Metres on the ground of one CRS unit to the east and to the north, at the ordinates `y`."""
-        if not self.degrees:
-            return (np.full(y.shape, self.reference.GetLinearUnits()),) * 2
-        unit, major = self.reference.GetAngularUnits(), self.reference.GetSemiMajor()
-        flattening = 1 / (self.reference.GetInvFlattening() or math.inf)
-        squared = flattening * (2 - flattening)
-        latitude = np.clip(y * unit, -1.57, 1.57)  # at the pole itself a degree of longitude is no distance
-        curve = 1 - squared * np.sin(latitude) ** 2
-        return major / np.sqrt(curve) * np.cos(latitude) * unit, major * (1 - squared) / curve**1.5 * unit
+        return metres_a_unit(self.reference, y)
 
     def cells(self, y: np.ndarray) -> tuple[int, int]:
         """Rows and columns that the radius reaches at most from points at the ordinates `y`."""
@@ -146,20 +138,10 @@ def _members(points: Points, category: Category) -> np.ndarray:
     return held[points.value]
 
 
-def _cells(points: Points, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each point; a point on the outermost east or south edge counts to the last cell."""
-    west, south, east, north = grid.extent
-    col = np.floor((points.x - west) / grid.cell_width)
-    row = np.floor((north - points.y) / grid.cell_height)
-    col[points.x == east], row[points.y == south] = grid.cols - 1, grid.rows - 1
-    limit = np.iinfo(np.int32).max
-    return np.clip(row, -1, limit).astype(np.int64), np.clip(col, -1, limit).astype(np.int64)
-
-
 def _inside(points: Points, share: Raster, progress: Progress) -> np.ndarray:
     """Which points lie in a cell that has a share in the study area."""
     grid = share.grid
-    row, col = _cells(points, grid)
+    row, col = grid.cells_at(points.x, points.y)
     inside = np.zeros(points.x.size, bool)
     blocks = list(grid.blocks())
     for number, block in enumerate(blocks):
@@ -228,7 +210,7 @@ def _densities(block: Block, layers: Sequence[Points], share: Raster, reach: _Re
     near = _grown(block, grid, rows, cols)
     for number, layer in enumerate(layers):
         stop_if_cancelled(progress)
-        row, col = _cells(layer, grid)
+        row, col = grid.cells_at(layer.x, layer.y)
         here = np.flatnonzero(_within(row, near.row, near.rows) & _within(col, near.col, near.cols))
         mass = np.zeros(shares.size)
         part = Part(progress, 100 * number / len(layers), 100 * (number + 1) / len(layers))

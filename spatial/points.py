@@ -29,10 +29,10 @@ class Points:
         return Points(self.x[which], self.y[which], self.value[which], self.values)
 
 
-def read_points(path: str, field: str, grid: Grid, progress: Progress) -> tuple[Points, int]:
-    """All points in the grid's CRS, and how many features or points have no place there."""
-    dataset, layer = open_vector(path, "INPUT", "a layer of points")
-    require_crs(layer, "INPUT")
+def read_points(path: str, field: str, grid: Grid, progress: Progress, role: str = "INPUT") -> tuple[Points, int]:
+    """All points in the grid's CRS, and how many features or points have no place there; `role` names the layer in messages."""
+    dataset, layer = open_vector(path, role, "a layer of points")
+    require_crs(layer, role)
     definition = layer.GetLayerDefn()
     index = require_field(definition, field, "CATEGORY") if field else -1
     numbers: dict[str, int] = {}
@@ -43,22 +43,22 @@ def read_points(path: str, field: str, grid: Grid, progress: Progress) -> tuple[
         if count % CHUNK == 0:
             stop_if_cancelled(progress)
             progress.setProgress(100 * count / total)
-        found = _places(feature.GetGeometryRef())
+        found = _places(feature.GetGeometryRef(), role)
         empty += not found
         text = feature.GetFieldAsString(index).strip() if index >= 0 and feature.IsFieldSetAndNotNull(index) else ""
         number = numbers.setdefault(text, len(numbers)) if text else -1
         places += found
         value += [number] * len(found)
     if not places:
-        raise InputError("INPUT: the layer holds no point. Choose a layer of points.")
-    xy = _transformed(np.array(places, np.float64), layer.GetSpatialRef(), grid)
+        raise InputError(f"{role}: the layer holds no point. Choose a layer of points.")
+    xy = _transformed(np.array(places, np.float64), layer.GetSpatialRef(), grid, role)
     del dataset
     fine = np.isfinite(xy).all(axis=1)
     points = Points(xy[fine, 0], xy[fine, 1], np.array(value)[fine], list(numbers))
     return points, empty + int((~fine).sum())
 
 
-def _places(shape: Any) -> list[tuple[float, float]]:
+def _places(shape: Any, role: str) -> list[tuple[float, float]]:
     """The points of a shape; none when it is empty."""
     if shape is None or shape.IsEmpty():
         return []
@@ -66,13 +66,14 @@ def _places(shape: Any) -> list[tuple[float, float]]:
     if kind == ogr.wkbPoint:
         return [(shape.GetX(), shape.GetY())]
     if kind == ogr.wkbMultiPoint:
-        return [place for k in range(shape.GetGeometryCount()) for place in _places(shape.GetGeometryRef(k))]
+        return [place for k in range(shape.GetGeometryCount()) for place in _places(shape.GetGeometryRef(k), role)]
     raise InputError(
-        f"INPUT holds {shape.GetGeometryName().lower()} shapes, not points. Take their centroids first (Vector > Geometry tools)."
+        f"{role} holds {shape.GetGeometryName().lower()} shapes, not points. Take their centroids first (Vector > Geometry "
+        "tools)."
     )
 
 
-def _transformed(xy: np.ndarray, source: Any, grid: Grid) -> np.ndarray:
+def _transformed(xy: np.ndarray, source: Any, grid: Grid, role: str) -> np.ndarray:
     source.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     target = grid.reference
     if source.IsSame(target):
@@ -85,7 +86,7 @@ def _transformed(xy: np.ndarray, source: Any, grid: Grid) -> np.ndarray:
         found = None
     if found is None:
         raise InputError(
-            f"INPUT: there is no way from the layer's CRS ({crs_name(source.ExportToWkt())}) to the grid's "
+            f"{role}: there is no way from the layer's CRS ({crs_name(source.ExportToWkt())}) to the grid's "
             f"({crs_name(grid.crs)}). Set the right CRS on both."
         )
     return found

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 from osgeo import gdal
@@ -95,11 +95,7 @@ class Raster:
         return self.bands[band].values(stored)
 
     def _stored(self, band: gdal.Band, block: Block) -> np.ndarray:
-        try:
-            with quiet_gdal():
-                raw = band.ReadAsArray(block.col, block.row, block.cols, block.rows)
-        except RuntimeError:
-            raw = None
+        raw = read_block(band, block)
         if raw is None:
             raise InputError(f"{self.role}: '{self.path}' cannot be read (damaged or truncated file?). Make it again.")
         return raw
@@ -115,6 +111,15 @@ class Raster:
 
     def _read_band(self, k: int, block: Block) -> np.ndarray:
         return self.bands[k].values(*self.read_stored(block, k))
+
+
+def read_block(source: Union[gdal.Band, gdal.Dataset], block: Block) -> Optional[np.ndarray]:
+    """What a band, or a dataset of one, stores in a block; None where it cannot be read."""
+    try:
+        with quiet_gdal():
+            return source.ReadAsArray(block.col, block.row, block.cols, block.rows)
+    except RuntimeError:
+        return None
 
 
 def open_raster(path: str, role: str = "raster") -> gdal.Dataset:

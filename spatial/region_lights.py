@@ -12,7 +12,7 @@ from .coverage import UnitCoverage
 from .errors import InputError
 from .grid import Block
 from .light_series import LightSeries
-from .natural_breaks import OTSU_BINS, natural_breaks
+from .natural_breaks import OTSU_BINS, natural_breaks, otsu_bins
 from .progress import Part, Progress, Silent, stop_if_cancelled
 from .raster import open_raster, require_raster_crs
 from .units import Units
@@ -201,10 +201,9 @@ def _in_map(town_map: gdal.Dataset, block: Block, progress: Progress) -> np.ndar
 
 def _otsu_threshold(values: np.ndarray) -> float:
     """The least value of the upper class by Otsu's method, as `natural_breaks.otsu` has it, without sorting all values."""
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if high <= low:
+    if not values.size or values.max() <= values.min():
         return float("inf")
-    number = np.minimum((values - np.float64(low)) / (high - low) * OTSU_BINS, OTSU_BINS - 1).astype(np.int16)
+    number = otsu_bins(values.astype(np.float64))
     counts = np.bincount(number, minlength=OTSU_BINS)
     bins = np.flatnonzero(counts)
     begin = natural_breaks(bins.astype(np.float64), counts[bins], 2)[0]

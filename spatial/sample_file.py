@@ -4,9 +4,10 @@ Nothing in it is ever run, and what it claims is measured before it is read, so 
 set always gives the same bytes.
 """
 
+import contextlib
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,37 +53,53 @@ def save_samples(samples: SampleSet, path: str) -> None:
             raise OutputError(f"Cannot write the sample set '{path}': {error.strerror}. Choose another folder.") from None
 
 
+def require_samples(path: str) -> None:
+    """Raise `InputError` for a file that is no sample set by its format, types and sizes; its numbers are not read."""
+    with _explained(path), _opened(path):
+        pass
+
+
 def load_samples(path: str) -> SampleSet:
     """Read a sample set.
 
     Raises:
         InputError: It is missing, damaged, foreign or from a newer version.
     """
+    with _explained(path):
+        with _opened(path) as archive:
+            values: dict[str, Any] = {name: _array(archive, name) for name in ARRAYS}
+            found = SampleSet(**values, **{name: _array(archive, name).tolist() for name in TEXTS})
+        problem = _problem(found)
+        if problem:
+            raise _UnusableError(problem)
+        return found
+
+
+@contextlib.contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Tell the user which file cannot be used."""
     try:
-        return _samples(path)
+        yield
     except _UnusableError as error:
         raise InputError(
             f"SAMPLES: '{Path(path).name}' cannot be used: {error}. Choose a file made by 'Sample factory lights'."
         ) from None
 
 
-def _samples(path: str) -> SampleSet:
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[zipfile.ZipFile]:
+    """The file, once its format, and the types and sizes that it claims, are found to be right."""
     if not Path(path).is_file():
         raise _UnusableError("the file does not exist")
     try:
         with zipfile.ZipFile(path) as archive:
             _require_format(archive)
             _require_sizes({name: _head(archive, name) for name in (*ARRAYS, *TEXTS)})
-            values: dict[str, Any] = {name: _array(archive, name) for name in ARRAYS}
-            found = SampleSet(**values, **{name: _array(archive, name).tolist() for name in TEXTS})
+            yield archive
     except _UnusableError:
         raise
     except Exception:  # zipfile, its decompressors and numpy raise a dozen kinds for a damaged file
         raise _UnusableError("it is truncated or not a sample set at all") from None
-    problem = _problem(found)
-    if problem:
-        raise _UnusableError(problem)
-    return found
 
 
 def _require_format(archive: zipfile.ZipFile) -> None:

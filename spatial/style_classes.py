@@ -8,7 +8,7 @@ import numpy as np
 from .grid import Block
 from .raster import Raster
 
-_SAMPLE_ROWS = 256
+_SAMPLE_ROWS, _SAMPLE_CELLS = 256, 10_000_000
 
 
 def round_series(lower: float, upper: float, steps: Sequence[int] = (1, 2, 5)) -> list[float]:
@@ -46,6 +46,18 @@ def class_breaks(values: np.ndarray, most_classes: int = 9) -> list[float]:
 
 def raster_class_breaks(path: str, band: int = 0) -> list[float]:
     """Class breaks from an evenly spread sample of a raster's rows."""
-    raster = Raster(path)
-    rows = np.unique(np.linspace(0, raster.grid.rows - 1, _SAMPLE_ROWS).astype(int))
-    return class_breaks(np.concatenate([raster.read(Block(int(r), 0, 1, raster.grid.cols), [band])[0, 0] for r in rows]))
+    return _breaks_of_rows(Raster(path), [band], _SAMPLE_ROWS)
+
+
+def series_class_breaks(raster: Raster) -> list[float]:
+    """Class breaks for all bands of a raster, so that they can be compared, from an evenly spread sample of their rows."""
+    count = len(raster.bands)
+    most = max(1, min(_SAMPLE_ROWS, _SAMPLE_CELLS // (count * raster.grid.cols)))
+    return _breaks_of_rows(raster, range(count), most)
+
+
+def _breaks_of_rows(raster: Raster, bands: Sequence[int], most: int) -> list[float]:
+    """Class breaks from at most so many rows of each band."""
+    rows = np.unique(np.linspace(0, raster.grid.rows - 1, most).astype(int))
+    blocks = [Block(int(row), 0, 1, raster.grid.cols) for row in rows]
+    return class_breaks(np.concatenate([raster.read(block, [band])[0, 0] for band in bands for block in blocks]))

@@ -11,7 +11,7 @@ from osgeo import gdal, osr
 from .bands import Band
 from .errors import InputError
 from .grid import Block, Grid
-from .raster import NODATA, quiet_gdal
+from .raster import NODATA, quiet_gdal, read_block
 
 
 def warped_band(source: gdal.Dataset, band: Band, grid: Grid, resampling: str) -> Optional[gdal.Dataset]:
@@ -45,11 +45,7 @@ def read_warped(warped: gdal.Dataset, block: Block, who: str) -> np.ndarray:
     Raises:
         InputError: The raster cannot be read; `who` names it.
     """
-    try:
-        with quiet_gdal():
-            values = warped.ReadAsArray(block.col, block.row, block.cols, block.rows)
-    except RuntimeError:
-        values = None
+    values = read_block(warped, block)
     if values is None:
         raise InputError(f"{who} cannot be read (damaged or truncated file?). Make it again.")
     return np.where((values == NODATA) | np.isinf(values), np.nan, values)

@@ -64,6 +64,13 @@ def zone_names(values: Iterable[Any]) -> list[str]:
     return sorted({zone_name(value) for value in values} - {""}, key=_reading_order)
 
 
+def names_of_units(layer: Any, field: str, units: Units) -> list[str]:
+    """What a field of the layer that units were read from calls each of them, a number or a text; empty where it has no value."""
+    layer.ResetReading()
+    every = [zone_name(feature.GetField(field)) for feature in layer]
+    return [every[row] for row in units.rows]
+
+
 def read_zones(
     path: str,
     field: str,
@@ -88,10 +95,8 @@ def read_zones(
     dataset, layer = open_vector(path, "UNITS", "a polygon layer")
     if layer.GetLayerDefn().GetFieldIndex(field) < 0:
         raise InputError(f"{role}: the layer has no field '{field}'. Choose the field with the {wanted.split()[0]} of each unit.")
-    layer.ResetReading()
-    every = [zone_name(feature.GetField(field)) for feature in layer]
+    found = names_of_units(layer, field, units)
     del layer, dataset
-    found = [every[row] for row in units.rows]
     missing = [u for u, name in enumerate(found) if not name]
     if missing:
         raise InputError(

@@ -15,6 +15,7 @@ from .clusters import k_means, one_thread
 from .errors import InputError
 from .factors import quoted
 from .progress import Progress, stop_if_cancelled
+from .ranges import require_between
 from .seeds import MAX_SEED
 from .units import MAX_NAMED
 from .zoning_table import ZoningTable
@@ -43,8 +44,7 @@ class ZoningSettings:
             raise InputError(f"ZONES is {self.zones}; it must be 2 or more, or 0 to choose by silhouette.")
         if self.min_units < 1:
             raise InputError(f"MIN_UNITS is {self.min_units}; it must be 1 or more.")
-        if not 0 <= self.seed <= MAX_SEED:
-            raise InputError(f"SEED is {self.seed}; it must lie between 0 and {MAX_SEED}.")
+        require_between("SEED", self.seed, 0, MAX_SEED)
 
 
 @dataclass(frozen=True)

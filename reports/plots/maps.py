@@ -82,13 +82,13 @@ def error_map(
         The picture; its legend counts the units of each class.
     """
     errors = np.asarray(relative_errors, dtype=float).ravel()
-    extent = _extent_of(rings)
+    extent = extent_of(rings)
     classes = error_classes(errors)
     if extent is None:
-        return _nothing_to_map("No unit has a shape.", title)
-    sheet = _Sheet(extent, map_units, title)
+        return nothing_to_map("No unit has a shape.", title)
+    sheet = Sheet(extent, map_units, title)
     colours = to_rgba_array([*ERROR_COLOURS, NODATA])[classes]
-    _draw_units(sheet.axes, rings, colours, sheet.pixel)
+    draw_units(sheet.axes, rings, colours, sheet.pixel)
     numbers = np.bincount(classes, minlength=len(ERROR_COLOURS) + 1)
     entries = [
         (colour, f"{label}  ({count(units)})")
@@ -132,12 +132,12 @@ def zone_map(
         The picture; its legend counts the units of each zone.
     """
     zones = np.asarray(zones, dtype=int).ravel()
-    extent = _extent_of(rings)
+    extent = extent_of(rings)
     if extent is None:
-        return _nothing_to_map("No unit has a shape.", title)
-    sheet = _Sheet(extent, map_units, title)
+        return nothing_to_map("No unit has a shape.", title)
+    sheet = Sheet(extent, map_units, title)
     colours = ramp(int(zones.max()))[::-1]
-    _draw_units(sheet.axes, rings, to_rgba_array(colours)[zones - 1], sheet.pixel)
+    draw_units(sheet.axes, rings, to_rgba_array(colours)[zones - 1], sheet.pixel)
     numbers = np.bincount(zones)[1:]
     sheet.legend(
         [name, "(number of units)"],
@@ -158,7 +158,7 @@ def error_grid(array: np.ndarray, extent: Extent, *, map_units: MapUnits = METRE
     Returns:
         The picture.
     """
-    sheet = _Sheet(extent, map_units, title)
+    sheet = Sheet(extent, map_units, title)
     step = _thinning(array.shape)
     colours = to_rgba_array([*ERROR_COLOURS, "white"])[error_classes(np.asarray(array, dtype=float)[::step, ::step])]
     sheet.draw_cells(colours, array.shape, step)
@@ -194,7 +194,7 @@ def grid_map(
     """
     values = np.asarray(array, dtype=float)
     if values.size == 0:
-        return _nothing_to_map("The grid has no cells.", title)
+        return nothing_to_map("The grid has no cells.", title)
     values, extent = _cropped(values, extent)
     step = _thinning(values.shape)
     shown = _block_means(values, step)
@@ -204,7 +204,7 @@ def grid_map(
     classes = np.where(shown > 0, classes, len(colours))
     classes = np.where(np.isfinite(shown), classes, len(colours) + 1)
 
-    sheet = _Sheet(extent, map_units, title)
+    sheet = Sheet(extent, map_units, title)
     sheet.draw_cells(to_rgba_array([*colours, "white", NODATA])[classes], values.shape, step)
     _draw_outlines(sheet.axes, outlines, sheet.pixel)
     entries = list(zip(colours, labels))[::-1] if (shown > 0).any() else []
@@ -236,7 +236,7 @@ def _span(known: np.ndarray) -> tuple[int, int]:
     return max(0, int(places[0]) - margin), min(known.size, int(places[-1]) + 1 + margin)
 
 
-class _Sheet:
+class Sheet:
     """A map with room for its title, legend and scale bar, shaped after the extent."""
 
     def __init__(self, extent: Extent, map_units: MapUnits, title: str):
@@ -311,7 +311,8 @@ def _draw_scale_bar(figure: Figure, bottom: float, inches_per_unit: float, kilom
     write(axes, bar + 0.1, 0.125, text)
 
 
-def _draw_units(axes: Axes, rings: Sequence[Rings], colours: np.ndarray, pixel: float) -> None:
+def draw_units(axes: Axes, rings: Sequence[Rings], colours: np.ndarray, pixel: float) -> None:
+    """Draw units filled with a colour each, with finer outlines where they are many."""
     paths, kept = [], []
     for unit_rings, colour in zip(rings, colours):
         path = _unit_path(unit_rings, pixel)
@@ -343,7 +344,7 @@ def _unit_path(rings: Rings, pixel: float) -> Optional[Path]:
         # most of a few points decide: one alone may lie on the border that two rings share
         sample = ring[:: max(len(ring) // 5, 1)]
         depth = sum(2 * np.count_nonzero(other.contains_points(sample)) > len(sample) for other in others)
-        anticlockwise = _signed_area(ring) > 0
+        anticlockwise = signed_area(ring) > 0
         directed.append(ring if anticlockwise == (depth % 2 == 0) else ring[::-1])
     codes = [[Path.MOVETO] + [Path.LINETO] * (len(ring) - 1) + [Path.CLOSEPOLY] for ring in directed]
     return Path(np.concatenate([np.vstack([ring, ring[:1]]) for ring in directed]), np.concatenate(codes))
@@ -360,12 +361,14 @@ def _thinned(ring: np.ndarray, pixel: float) -> np.ndarray:
     return ring[moved] if moved.sum() >= 3 else ring[:: max(len(ring) // 4, 1)]
 
 
-def _signed_area(ring: np.ndarray) -> float:
+def signed_area(ring: np.ndarray) -> float:
+    """Area of a ring, negative where it runs clockwise."""
     x, y = (ring - ring[0]).T
     return 0.5 * float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
 
 
-def _extent_of(rings: Sequence[Rings]) -> Optional[Extent]:
+def extent_of(rings: Sequence[Rings]) -> Optional[Extent]:
+    """The extent of all rings; None where there is none."""
     points = [np.asarray(ring, dtype=float).reshape(-1, 2) for unit_rings in rings for ring in unit_rings if len(ring)]
     if not points:
         return None
@@ -396,7 +399,8 @@ def _block_means(values: np.ndarray, step: int) -> np.ndarray:
     return np.where(numbers > 0, sums / np.maximum(numbers, 1), np.nan)
 
 
-def _nothing_to_map(reason: str, title: str) -> Picture:
+def nothing_to_map(reason: str, title: str) -> Picture:
+    """A picture that says why there is no map."""
     figure = new_figure(7.0, 1.6)
     axes = chart_axes(figure, (0.1, 0.1, 0.1, 0.4 if title else 0.1))
     for spine in axes.spines.values():

@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from .canvas import FINE, FONT, INK, MUTED, SMALL, Picture, drawable
 from .classes import ramp
 from .curves import COLOURS
-from .maps import METRES, Extent, MapUnits, Rings, _draw_units, _extent_of, _nothing_to_map, _Sheet, _signed_area
+from .maps import METRES, Extent, MapUnits, Rings, Sheet, draw_units, extent_of, nothing_to_map, signed_area
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in inches
 Places = Union[Sequence[Sequence[float]], np.ndarray]
@@ -65,14 +65,14 @@ def path_map(
     number_of = (np.asarray(stop_of, dtype=int) if len(stop_of) else np.zeros(len(walked), int))[known]
     walked = walked[known]
     marked = {name: np.asarray(place, dtype=float) for name, place in stops.items()}
-    whole = _extent_of(rings)
+    whole = extent_of(rings)
     near = _around(walked, np.array([place for place in marked.values() if np.isfinite(place).all()]).reshape(-1, 2), whole)
     extent = near if closely or whole is None else _joined(whole, near)
     if extent is None:
-        return _nothing_to_map("There is no place to show.", title)
-    sheet = _Sheet(extent, map_units, title)
+        return nothing_to_map("There is no place to show.", title)
+    sheet = Sheet(extent, map_units, title)
     axes, colours = sheet.axes, _colours(len(marked))
-    _draw_units(axes, rings, _tints(len(regions), region_of or [0] * len(rings)), sheet.pixel)
+    draw_units(axes, rings, _tints(len(regions), region_of or [0] * len(rings)), sheet.pixel)
     if len(walked) > 1:
         pairs = np.stack([walked[:-1], walked[1:]], axis=1)
         lines = LineCollection(
@@ -102,7 +102,7 @@ def _name_regions(axes: Axes, rings: Sequence[Rings], names: Sequence[str], hidd
     found: dict[str, tuple[float, np.ndarray]] = {}
     for name, polygon in zip(names, rings):
         for ring in (np.asarray(ring, dtype=float) for ring in polygon if name and len(ring) > 2):
-            place, area = _middle(ring), abs(_signed_area(ring))
+            place, area = _middle(ring), abs(signed_area(ring))
             room = 0.2 * (east - west) if hidden else 0.0
             covered = west - room < place[0] < east + room and south - room < place[1] < north + room
             area = area / 10 if covered else area

@@ -1,5 +1,7 @@
 """A made-up region whose true cells are known, and made-up industry whose true outputs are known, as models see them."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from statgrid.models.context_bank import ContextBank, FactorForms, raw_columns, smoothed
@@ -113,3 +115,21 @@ def industry_of():
 @pytest.fixture(scope="session")
 def industry():
     return Industry()
+
+
+@pytest.fixture
+def forge(good, tmp_path):
+    """Writes a copy of the module's sound file (`good`: path and model) with some entries changed (bytes), left out (None) or
+    added."""
+
+    def write(changes, compression=zipfile.ZIP_STORED):
+        path = tmp_path / f"forged{good[0].suffix}"
+        with zipfile.ZipFile(good[0]) as source:
+            entries = {name: source.read(name) for name in source.namelist()}
+        with zipfile.ZipFile(path, "w", compression) as target:
+            for name, content in {**entries, **changes}.items():
+                if content is not None:
+                    target.writestr(name, content)
+        return str(path)
+
+    return write

@@ -9,7 +9,7 @@ from statgrid.models.industry_chain import MapRequest, labels_of, map_industry, 
 from statgrid.models.industry_map import MapFiles
 from statgrid.models.industry_model import load_industry_model, save_industry_model
 from statgrid.models.industry_validation import REGIONS_OUT, SCHEMES, YEARS_OUT
-from statgrid.models.sa_cnn_training import SaCnnSettings, region_sums
+from statgrid.models.sa_cnn_training import SaCnnSettings
 from statgrid.spatial.errors import InputError, MissingDependencyError
 from statgrid.spatial.monthly_statistics import MonthlyStatistics
 from statgrid.spatial.progress import Silent
@@ -131,7 +131,7 @@ def test_a_training_tells_what_it_was_trained_on_and_how_well_it_did(industry, m
     assert set(found.model.levels) == set(card.regions)
     with tensorflow_runtime.exclusive():
         outputs = found.model.outputs(industry.samples, Silent()).mean(axis=0)
-    np.testing.assert_allclose(region_sums(industry.samples, outputs), found.estimated)
+    np.testing.assert_allclose(industry.samples.region_sums(outputs), found.estimated)
     assert len(found.model.network.members) == 2
     assert sum("R² with" in info for info in progress.infos) == len(SCHEMES)
     assert progress.warnings == []

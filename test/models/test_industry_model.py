@@ -38,23 +38,6 @@ def good(tmp_path_factory, samples_of):
 
 
 @pytest.fixture
-def forge(good, tmp_path):
-    """Writes a copy of the sound file with some entries changed (bytes), left out (None) or added."""
-
-    def write(changes, compression=zipfile.ZIP_STORED):
-        path = tmp_path / "forged.zip"
-        with zipfile.ZipFile(good[0]) as source:
-            entries = {name: source.read(name) for name in source.namelist()}
-        with zipfile.ZipFile(path, "w", compression) as target:
-            for name, content in {**entries, **changes}.items():
-                if content is not None:
-                    target.writestr(name, content)
-        return str(path)
-
-    return write
-
-
-@pytest.fixture
 def forge_json(good, forge):
     """The same with items of one JSON entry changed, or left out (...)."""
 

@@ -70,23 +70,6 @@ def good(tmp_path_factory):
 
 
 @pytest.fixture
-def forge(good, tmp_path):
-    """Writes a copy of the sound file with some entries changed (bytes), left out (None) or added."""
-
-    def write(changes, compression=zipfile.ZIP_STORED):
-        path = tmp_path / "forged.keras"
-        with zipfile.ZipFile(good[0]) as source:
-            entries = {name: source.read(name) for name in source.namelist()}
-        with zipfile.ZipFile(path, "w", compression) as target:
-            for name, content in {**entries, **changes}.items():
-                if content is not None:
-                    target.writestr(name, content)
-        return str(path)
-
-    return write
-
-
-@pytest.fixture
 def forge_card(good, forge):
     return lambda **changes: forge({CARD: json.dumps({**good[1].card.as_dict(), **changes}).encode()})
 

@@ -19,7 +19,6 @@ from statgrid.models.sa_cnn_training import (
     month_pairs,
     predict,
     region_levels,
-    region_sums,
     train,
     train_several,
     turned,
@@ -225,7 +224,7 @@ def test_the_loss_is_what_its_formula_says(industry, monkeypatch, labels):
     jumps = (np.diff(np.log(output[both]), axis=1) ** 2).mean()
     if labels == AGGREGATE:
         goals = industry.totals / 7
-        error = np.abs(np.log(region_sums(samples, output) + nothing) - np.log(goals[:, 4:6] + nothing))[used[:, 4:6]]
+        error = np.abs(np.log(samples.region_sums(output) + nothing) - np.log(goals[:, 4:6] + nothing))[used[:, 4:6]]
     else:
         goals, used = industry.outputs / 7, used[samples.region]
         error = ((np.log(output + nothing) - np.log(goals[:, 4:6] + nothing)) ** 2)[used[:, 4:6]]
@@ -269,13 +268,13 @@ def test_steps_are_those_of_adam_along_a_cosine():
 def test_what_kinds_of_factories_make_is_learnt_from_regional_totals(industry_of):
     world = industry_of(alike=True)
     found = fitted(world.samples, world.totals, iterations=250).outputs(world.samples, Silent())[0]
-    assert np.abs(np.log(region_sums(world.samples, found) / world.totals)).mean() < 0.05
+    assert np.abs(np.log(world.samples.region_sums(found) / world.totals)).mean() < 0.05
     assert np.abs(np.log(found / world.outputs)).mean() < 0.1
 
 
 def test_sums_of_regions_are_those_of_their_sites(samples_of):
     samples = samples_of([0, 2, 0], [0, 0, 0], 2, regions=["a", "b", "c"])
-    assert region_sums(samples, np.array([[1.0, 2], [3, 4], [5, 6]])).tolist() == [[6, 8], [0, 0], [3, 4]]
+    assert samples.region_sums(np.array([[1.0, 2], [3, 4], [5, 6]])).tolist() == [[6, 8], [0, 0], [3, 4]]
 
 
 def test_levels_are_what_the_months_known_tell_of_a_region(samples_of):
