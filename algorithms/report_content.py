@@ -5,6 +5,7 @@ Imported through `outputs.report_content` only: it brings matplotlib along, whic
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -16,6 +17,7 @@ from ..models.cross_validation import RULES, ComparisonSettings
 from ..models.population_inputs import Prepared
 from ..models.population_model import ModelCard
 from ..models.training_result import TrainingResult
+from ..models.unit_bounds import UnitBounds
 from ..reports import accuracy_report, comparison_report, training_report, zones_report
 from ..reports.comparison_report import ADJUSTED, AS_PREDICTED
 from ..reports.document import write_report
@@ -237,12 +239,17 @@ def accuracy(
     data: Optional[Mapping[str, Any]] = None,
     trained: Optional[TrainingReport] = None,
     title: str = "Accuracy of the population grid",
+    bounds: Optional[UnitBounds] = None,
 ) -> accuracy_report.AccuracyReport:
-    """Content of the accuracy report; the first assessment is the headline."""
+    """Content of the accuracy report; the first assessment is the headline, and `bounds` are those of its units."""
     first = next(iter(assessments.values()), None)
-    compared = None
+    compared, sureness = None, None
     if units is not None and first is not None:
         compared = UnitResults(first.names, first.true.tolist(), first.predicted.tolist())
+        if bounds is not None:
+            compared = replace(compared, lower=bounds.lower.tolist(), upper=bounds.upper.tolist())
+            known = int(bounds.compared(first.true).sum())
+            sureness = accuracy_report.Sureness(bounds.level, bounds.held(first.true), bounds.width(), known)
     return accuracy_report.AccuracyReport(
         title=title,
         method=method,
@@ -255,6 +262,7 @@ def accuracy(
         same_units=first is None or first.by_construction,
         data=data or {},
         compared="unit" if units is not None else "cell",
+        sureness=sureness,
         warnings=warnings,
         training=trained,
     )

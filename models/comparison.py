@@ -11,6 +11,7 @@ from ..spatial.blocks import Blocks
 from ..spatial.units import Units
 from .conformal import LEVEL
 from .ensemble_weights import error
+from .unit_bounds import UnitBounds
 
 MEASURES = ("r2", "rtae", "rmse", "mape", "bias")
 
@@ -154,12 +155,9 @@ class Comparison:
 
     def _sureness(self, bounds: np.ndarray, fold: int) -> tuple[float, float]:
         """Share of the units inside their bounds, and the factor that the bounds allow; NaN without bounds."""
-        own = np.isfinite(bounds).all(axis=0) & ((self.fold == fold - 1) | (fold == 0))
-        if not own.any():
-            return np.nan, np.nan
-        (low, high), true = bounds[:, own], self.totals[own]
-        width = np.sqrt((1 + high) / (1 + low))
-        return float(np.mean((low <= true) & (true <= high))), float(np.median(width))
+        own = (self.fold == fold - 1) | (fold == 0)
+        found = UnitBounds(bounds[0, own], bounds[1, own], LEVEL)
+        return found.held(self.totals[own]), found.width()
 
     def _row(self, method: str, seed: Optional[int], values: np.ndarray, fold: int, adjusted: bool) -> Row:
         own = np.isfinite(values) & ((self.fold == fold - 1) | (fold == 0))

@@ -72,7 +72,7 @@ class MixtureModel:
         beyond = (own < bank.low[:count]) | (own > bank.high[:count])
         parts = self.parts(columns)
         spread = None if area is None else disagreement(parts * area[:, None], weights)
-        return CellPrediction(parts @ weights, beyond, spread)
+        return CellPrediction(parts @ weights, beyond, spread, parts)
 
 
 Model = Union[PopulationModel, MixtureModel]  # whatever a method trains

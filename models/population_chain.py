@@ -2,9 +2,11 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
+
+import numpy as np
 
 from ..spatial.accuracy import Assessment, Meaning, assess_units
 from ..spatial.coverage import UnitCoverage
@@ -15,6 +17,7 @@ from ..spatial.raster import Raster
 from ..spatial.units import Units, read_units
 from . import registry
 from .light import light_band
+from .mixture_model import MixtureModel
 from .model_file import save_model
 from .population_inputs import PopulationInputs, Prepared, prepare
 from .population_training import train_population_model
@@ -22,6 +25,7 @@ from .prediction import GridPredictor, PredictionFiles, predict_grid, write_coun
 from .training import TrainingSettings
 from .training_result import TrainingResult
 from .uncertainty import interval_of, write_bounds
+from .unit_bounds import UnitBounds, bounds_of, sums_of_parts
 from .zone_use import ONE_HOT
 
 ADJUSTED, RAW = "Model, adjusted", "Model, unadjusted"
@@ -82,6 +86,8 @@ class ChainResult:
         adjustment: What the adjustment did; None when not wanted.
         assessments: Accuracy at the reference units by column title, adjusted first; empty without a reference.
         reference: The reference units; None without.
+        bounds: Bounds of the main grid's sums at the reference units; None without, for a model that does not tell how sure it
+            is, and where the grid was adjusted to these very units.
     """
 
     prepared: Prepared
@@ -89,6 +95,7 @@ class ChainResult:
     adjustment: Optional[AdjustmentSummary]
     assessments: dict[str, Assessment]
     reference: Optional[Units]
+    bounds: Optional[UnitBounds] = None
 
     @property
     def final_title(self) -> str:
@@ -126,22 +133,26 @@ def spatialize(
         kept = {"STATGRID_MODEL": file_hash(outputs.model), "STATGRID_VERSION": plugin_version()}
         kept["STATGRID_SEED"] = str(settings.training.seed)
         progress.pushInfo("Predicting the cells …")
-        density, spread = _predict(prepared, result, Path(folder), interval is not None, kept, Part(progress, 70, 80))
+        is_sure = isinstance(result.model, MixtureModel) and result.model.interval is not None
+        files = _files(Path(folder), interval is not None, check is not None and is_sure)
+        predictor = GridPredictor(result.model, prepared.factors, prepared.mask, prepared.zone_shares())
+        predict_grid(predictor, files, Part(progress, 70, 80), kept)
+        density = Raster(files.density, "predicted density")
         adjustment = _write_counts(prepared, inputs, settings, outputs, density, kept, Part(progress, 80, 91))
-        if interval is not None and spread is not None:
-            write_bounds(Raster(outputs.grid), spread, interval, outputs.uncertainty, Part(progress, 91, 92))
-        assessments = _assess(prepared, inputs, outputs, check, settings, Path(folder), Part(progress, 92, 100))
-    return ChainResult(prepared, result, adjustment, assessments, check.units if check else None)
+        if interval is not None:
+            write_bounds(Raster(outputs.grid), Raster(files.spread), interval, outputs.uncertainty, Part(progress, 91, 92))
+        assessments = _assess(prepared, inputs, outputs, check, settings, Path(folder), Part(progress, 92, 96))
+        done = ChainResult(prepared, result, adjustment, assessments, check.units if check else None)
+        if check is None or not files.parts:
+            return done
+        parts = Raster(files.parts, "predicted density")
+        return replace(done, bounds=_bounds(done, parts, inputs.population, check, Part(progress, 96, 100)))
 
 
-def _predict(
-    prepared: Prepared, result: TrainingResult, folder: Path, with_spread: bool, kept: dict[str, str], progress: Progress
-) -> tuple[Raster, Optional[Raster]]:
-    """The density of every cell and, if wanted, how much the model's parts disagree there."""
-    files = PredictionFiles(str(folder / "density.tif"), str(folder / "spread.tif") if with_spread else "")
-    predictor = GridPredictor(result.model, prepared.factors, prepared.mask, prepared.zone_shares())
-    predict_grid(predictor, files, progress, kept)
-    return Raster(files.density, "predicted density"), Raster(files.spread) if with_spread else None
+def _files(folder: Path, with_spread: bool, with_parts: bool) -> PredictionFiles:
+    """Where the prediction goes: the density of every cell and, if wanted, what the model's parts say there."""
+    spread, parts = str(folder / "spread.tif") if with_spread else "", str(folder / "parts.tif") if with_parts else ""
+    return PredictionFiles(str(folder / "density.tif"), spread, parts=parts)
 
 
 def _write_counts(
@@ -201,6 +212,31 @@ def _assess(
         counts = assessment.on_counts()
         progress.pushInfo(f"{title}: R² {counts['r2']:.3f}, RTAE {counts['rtae']:.3f}.")
     return assessments
+
+
+def _bounds(done: ChainResult, parts: Raster, field: str, check: UnitCoverage, progress: Progress) -> Optional[UnitBounds]:
+    """Bounds of the main grid's sums at the check units.
+
+    Args:
+        done: The run so far.
+        parts: Density of each part of its model.
+        field: The total that the check units are compared with.
+        check: The check units.
+        progress: Progress, cancel, and how many bounds hold.
+    """
+    assessment, model = done.assessments[done.final_title], done.training.model
+    if assessment.by_construction or not isinstance(model, MixtureModel) or model.interval is None:
+        return None
+    sums = sums_of_parts(parts, done.prepared, check, field if done.adjustment else None, progress)
+    if done.adjustment is None:  # the parts stand for the sum of all fields
+        sums *= done.prepared.units.columns[field].sum() / done.prepared.totals.sum()
+    seen = np.where(assessment.areas > 0, assessment.predicted, np.nan)
+    found = bounds_of(model.interval, seen, sums, model.mixture.weights())
+    progress.pushInfo(
+        f"Bounds made to hold {found.level:.0%} of the true totals hold {found.held(assessment.true):.0%} of "
+        f"{found.compared(assessment.true).sum()}; half of them are no wider than a factor of {found.width():.2f}."
+    )
+    return found
 
 
 def simple_rules(prepared: Prepared) -> Iterator[tuple[str, WeightReader]]:

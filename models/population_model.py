@@ -178,11 +178,13 @@ class CellPrediction:
         density: Persons per habitable km², shape (n,), 0 or more.
         beyond: Which factors lie beyond what was trained on, shape (n, k), bool.
         spread: How much the parts of a mixture disagree, in logarithms of persons, shape (n,); None where it was not asked.
+        parts: Density that each part of a mixture gives, shape (n, parts); None for a model in one piece.
     """
 
     density: np.ndarray
     beyond: np.ndarray
     spread: Optional[np.ndarray] = None
+    parts: Optional[np.ndarray] = None
 
 
 class PopulationModel:

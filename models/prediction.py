@@ -15,7 +15,7 @@ from ..spatial.grid import Block
 from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.raster import Raster, RasterLayout, RasterWriter
 from ..spatial.zones import ZoneShares
-from .mixture_model import Model
+from .mixture_model import MixtureModel, Model
 from .population_model import ModelCard
 
 UNIT = "persons/km²"
@@ -31,11 +31,13 @@ class BlockPrediction:
             every unit.
         beyond: How many factors lie beyond what was trained on, same shape; NaN where nothing was predicted.
         spread: How much the parts of the model disagree, in logarithms of persons, same shape; None where it was not asked.
+        parts: Density that each part of the model gives, shape (parts, rows, cols); None where it was not asked.
     """
 
     density: np.ndarray
     beyond: np.ndarray
     spread: Optional[np.ndarray] = None
+    parts: Optional[np.ndarray] = None
 
 
 class GridPredictor:
@@ -59,7 +61,7 @@ class GridPredictor:
         self.cells = 0
         self.outside = np.zeros(len(self.bands), np.int64)
 
-    def __call__(self, block: Block, with_spread: bool = False) -> BlockPrediction:
+    def __call__(self, block: Block, with_spread: bool = False, with_parts: bool = False) -> BlockPrediction:
         """Predict the cells of a block."""
         columns = self.model.columns(self.factors, block, self.bands, self.zones)
         shares = self.mask.read(block).ravel()
@@ -71,10 +73,12 @@ class GridPredictor:
         found = self.model.predict(columns[inside], area)
         self.cells += int(inside.sum())
         self.outside += found.beyond.sum(axis=0)
+        density, beyond = (_placed(values, inside, known, block) for values in (found.density, found.beyond.sum(axis=1)))
         spread = None if found.spread is None else _placed(found.spread, inside, known, block)
-        return BlockPrediction(
-            _placed(found.density, inside, known, block), _placed(found.beyond.sum(axis=1), inside, known, block), spread
-        )
+        parts = None
+        if with_parts and found.parts is not None:
+            parts = np.stack([_placed(column, inside, known, block) for column in found.parts.T])
+        return BlockPrediction(density, beyond, spread, parts)
 
     def clipped_shares(self) -> np.ndarray:
         """Share of the cells predicted so far that lay beyond the trained range, by factor, 0–1."""
@@ -139,11 +143,13 @@ class PredictionFiles:
         density: Persons/km².
         spread: How much the parts of the model disagree, in logarithms of persons.
         beyond: How many factors lie beyond what was trained on.
+        parts: Density that each part of the model gives, persons/km², a band each; of a mixture.
     """
 
     density: str
     spread: str = ""
     beyond: str = ""
+    parts: str = ""
 
 
 def predict_grid(
@@ -159,18 +165,26 @@ def predict_grid(
     """
     grid = predictor.factors.grid
     kept = {**(metadata or {}), "STATGRID_METHOD": predictor.model.card.method}
+    model = predictor.model
+    parts = [term.name for term in model.mixture.terms] if isinstance(model, MixtureModel) else []
     layouts = {
         files.density: RasterLayout(grid, ["population density"], [UNIT], {**kept, "STATGRID_QUANTITY": "density"}),
         files.spread: RasterLayout(grid, ["disagreement"], ["ln persons"], kept),
         files.beyond: RasterLayout(grid, ["factors beyond the trained range"], ["factors"], kept),
+        files.parts: RasterLayout(grid, parts, [UNIT], kept),
     }
     blocks = list(grid.blocks(predictor.model.block_size))
     with contextlib.ExitStack() as stack:
         writers = {path: stack.enter_context(RasterWriter(path, layout)) for path, layout in layouts.items() if path}
         for number, block in enumerate(blocks):
             stop_if_cancelled(progress)
-            found = predictor(block, with_spread=bool(files.spread))
-            for path, values in ((files.density, found.density), (files.spread, found.spread), (files.beyond, found.beyond)):
+            found = predictor(block, with_spread=bool(files.spread), with_parts=bool(files.parts))
+            for path, values in (
+                (files.density, found.density),
+                (files.spread, found.spread),
+                (files.beyond, found.beyond),
+                (files.parts, found.parts),
+            ):
                 if path and values is not None:
                     writers[path].write(block, values)
             progress.setProgress(100 * (number + 1) / len(blocks))

@@ -7,9 +7,9 @@ from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
-from .document import Block, Document, Image, KeyFigure, Note, Section, Table
+from .document import Block, Document, Image, KeyFigure, Note, Paragraph, Section, Table
 from .metrics import accuracy_table, metric_definitions, r2_sentence
-from .number_format import count, is_known, percent, score
+from .number_format import count, factor, is_known, percent, score
 from .plots import METRES, MapUnits, error_map, grid_map
 from .training_report import TrainingReport
 from .training_report import sections as training_sections
@@ -25,6 +25,13 @@ HONEST = (
     "cells are larger and cannot be seen here. Where the compared units lie inside units the grid was adjusted to, "
     "the numbers after adjustment include what the published totals already knew; the columns of the simple "
     "methods, adjusted to the same totals, tell how much of it is the model's merit."
+)
+
+SURENESS = (
+    "Each check unit has bounds of its own; the table of the largest errors lists those of the worst. Where the parts of the "
+    "model disagree they are wide. They were made to hold {level} of the training units when these were found from larger ones; "
+    "true totals of the check units serve for nothing but this count. A factor of 1.5 means: up to half as much again, or a "
+    "third less. If clearly fewer than {level} are held, the bounds are too narrow for units like these."
 )
 
 
@@ -48,6 +55,23 @@ class GridPicture:
 
 
 @dataclass(frozen=True)
+class Sureness:
+    """What bounds of the compared units are worth.
+
+    Attributes:
+        level: Share of the units that they are made to hold, as a fraction.
+        held: Share of the units whose true value lies inside.
+        width: Factor that they allow up and down, median of the units.
+        count: How many units have bounds.
+    """
+
+    level: float
+    held: float
+    width: float
+    count: int
+
+
+@dataclass(frozen=True)
 class AccuracyReport:
     """Everything the accuracy report shows, as plain values.
 
@@ -67,6 +91,7 @@ class AccuracyReport:
         count_unit: Unit of the counts, e.g. "persons".
         density_unit: Unit of the densities, e.g. "persons/km²".
         compared: What is compared, e.g. "unit" or "cell".
+        sureness: What the bounds of `units` are worth; None without bounds.
         notes: What a reader should know about this comparison.
         warnings: What calls for an action.
         versions: Software → version.
@@ -88,6 +113,7 @@ class AccuracyReport:
     count_unit: str = "persons"
     density_unit: str = "persons/km²"
     compared: str = "unit"
+    sureness: Optional[Sureness] = None
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -116,6 +142,7 @@ def sections(report: AccuracyReport) -> list[Section]:
     parts = [
         Section("The grid", _grid_blocks(report)),
         Section("Accuracy", _accuracy_blocks(report)),
+        Section("How sure it is", _sureness_blocks(report)),
         Section("Where it is wrong", _unit_blocks(report)),
         *(training_sections(report.training, definitions=False) if report.training else []),
         Section("Data", [Table.of_pairs(report.data, ("Data", "Value"))] if report.data else []),
@@ -153,7 +180,11 @@ def _key_figures(report: AccuracyReport) -> list[KeyFigure]:
         ("relative_rmse", "relative RMSE", percent),
         ("within_20_percent", f"of {report.compared}s within ±20 %", percent),
     )
-    return [KeyFigure(write(values[key]), label) for key, label, write in wanted if is_known(values.get(key))]
+    figures = [KeyFigure(write(values[key]), label) for key, label, write in wanted if is_known(values.get(key))]
+    if report.sureness and is_known(report.sureness.held):
+        level = _level(report.sureness)
+        figures.append(KeyFigure(percent(report.sureness.held), f"of {report.compared}s inside their {level} bounds"))
+    return figures
 
 
 def _grid_blocks(report: AccuracyReport) -> list[Block]:
@@ -177,6 +208,22 @@ def _accuracy_blocks(report: AccuracyReport) -> list[Block]:
     if report.density:
         blocks.append(accuracy_table(report.density, f"On density ({report.density_unit})", report.density_unit))
     return [*blocks, *([Note(HONEST)] if blocks else []), *notes]
+
+
+def _sureness_blocks(report: AccuracyReport) -> list[Block]:
+    """How many bounds of units hold what they should; nothing where there are no bounds."""
+    if report.same_units or report.sureness is None or not is_known(report.sureness.held):
+        return []
+    found, level = report.sureness, _level(report.sureness)
+    text = (
+        f"Bounds that should hold {level} of true totals hold {percent(found.held)} of the {count(found.count)} check units; "
+        f"half of the units' bounds lie within a factor of {factor(found.width)} of the estimate."
+    )
+    return [Paragraph(text), Note(SURENESS.format(level=level))]
+
+
+def _level(sureness: Sureness) -> str:
+    return f"{100 * sureness.level:.0f} %"
 
 
 def _unit_blocks(report: AccuracyReport) -> list[Block]:

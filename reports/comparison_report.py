@@ -10,7 +10,7 @@ import numpy as np
 
 from .document import Block, Column, Definition, Definitions, Document, Image, KeyFigure, Note, Paragraph, Section, Table
 from .metrics import METRIC_DEFINITIONS, metric_definitions
-from .number_format import MISSING, count, percent, score
+from .number_format import MISSING, count, factor, percent, score
 from .plots import METRES, MapUnits, dot_plot, zone_map
 
 SPARE = 0.01  # an RTAE that nobody will miss
@@ -264,17 +264,13 @@ def _sureness(methods: Sequence[ComparedMethod]) -> list[Block]:
         Column("True totals inside its 90 % bounds", "right"),
         Column("Factor its bounds allow (median)", "right"),
     ]
-    rows = [[m.name, _factor(m.factor), percent(m.held), _factor(m.width)] for m in methods]
+    rows = [[m.name, factor(m.factor), percent(m.held), factor(m.width)] for m in methods]
     text = (
         "Methods that know how sure they are give bounds for each left-out unit, made to hold the true total in 90 % of places. "
         "A factor of 1.5 means: up to half as much again, or a third less. Bounds are worth something when they hold about 90 % "
         "and allow less than the factor within which areal weighting comes right."
     )
     return [Table(columns, rows, "Bounds of left-out units"), Note(text)]
-
-
-def _factor(value: float) -> str:
-    return MISSING if math.isnan(value) else f"{value:.2f}"
 
 
 def _factors(leaning: Leaning) -> list[Block]:

@@ -76,6 +76,12 @@ def percent(fraction: Any, signed: bool = False) -> str:
     return f"{sign}{text} %"
 
 
+def factor(value: Any) -> str:
+    """Write how many times too high or too low something may be: "1.67"."""
+    value = _finite(value)
+    return MISSING if value is None else f"{value:,.2f}".replace(",", SEPARATOR)
+
+
 def plain(value: Any) -> str:
     """Write any plain value for a table cell: text as it is, numbers formatted, yes and no for flags."""
     if value is None:

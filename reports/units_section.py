@@ -22,6 +22,8 @@ class UnitResults:
         predicted: Predicted value per unit; NaN where there is none.
         unit: Unit of both, e.g. "persons" or "persons/km²".
         validation: True for units held out from training; None when that makes no difference.
+        lower: Lower bound of the true value, in `unit`; NaN for a unit without. None where nothing is said of bounds.
+        upper: Upper bound, the same way.
     """
 
     names: Sequence[Any]
@@ -29,6 +31,8 @@ class UnitResults:
     predicted: Sequence[float]
     unit: str = "persons"
     validation: Optional[Sequence[bool]] = None
+    lower: Optional[Sequence[float]] = None
+    upper: Optional[Sequence[float]] = None
 
     @property
     def errors(self) -> np.ndarray:
@@ -85,6 +89,11 @@ def worst_units(units: UnitResults, most: int = 15) -> Block:
         ]
         for index in order
     ]
+    for title, bound in (("Lower bound", units.lower), ("Upper bound", units.upper)):
+        if bound is not None:
+            columns.append(Column(f"{title} ({units.unit})", "right"))
+            for row, index in zip(rows, order):
+                row.append(number(bound[index]))
     if units.validation is not None:
         columns.insert(1, Column("Used for"))
         for row, index in zip(rows, order):

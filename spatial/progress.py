@@ -56,6 +56,14 @@ class Part:
         self.parent.setProgress(self.start + (self.end - self.start) * percent / 100)
 
 
+class Quiet(Part):
+    """Passes progress and cancel on but no messages, for work that would only repeat them."""
+
+    def __init__(self, parent: Progress, start: float = 0, end: float = 100):
+        super().__init__(parent, start, end)
+        self.pushInfo = self.pushWarning = _keep_to_itself
+
+
 class Recorder(Part):
     """Passes everything on to `parent` and keeps the warnings, for a report."""
 
@@ -75,6 +83,10 @@ class Once(Recorder):
     def _warn(self, text: str) -> None:
         if text not in self.warnings:
             super()._warn(text)
+
+
+def _keep_to_itself(text: str) -> None:
+    pass
 
 
 def stop_if_cancelled(progress: Progress) -> None:

@@ -376,11 +376,17 @@ def test_spatialize_population(region, tmp_path, method):
     assert results["TOTAL"] == region.total
     assert results["COUNT"] == results["COUNT_RAW"] == 48
     assert results["R2_RAW"] != results["R2"]
+    is_sure = method == METHOD
+    assert (results["HELD_90"] is not None, results["WIDTH_90"] is not None) == (is_sure, is_sure)
     assert left_behind(tmp_path) == ["model.keras", "people.tif", "raw.tif", "report.html"]
     assert feedback.errors == []
     report = Path(outputs["REPORT"]).read_text(encoding="utf-8")
     assert "people.tif" in report
     assert ".part" not in report
+    if is_sure:
+        assert 0 <= results["HELD_90"] <= 1 < results["WIDTH_90"]
+    for words in ("Bounds that should hold 90 % of true totals hold", "of the 48 check units", "Lower bound (persons)"):
+        assert (words in report) == is_sure
     dataset = gdal.Open(outputs["OUTPUT"])
     assert dataset.GetGeoTransform() == gdal.Open(region.factors).GetGeoTransform()
     assert f'"EPSG","{EPSG}"' in dataset.GetProjection()
@@ -396,6 +402,7 @@ def test_spatialize_population_unadjusted_and_unchecked(region, tmp_path, method
     assert results["MAX_RELATIVE_ERROR"] is None
     assert results["R2"] is None
     assert results["R2_RAW"] is None
+    assert (results["HELD_90"], results["WIDTH_90"]) == (None, None)
     assert left_behind(tmp_path) == ["people.tif"]
 
 

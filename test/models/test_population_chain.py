@@ -169,3 +169,72 @@ def test_the_grids_tell_which_model_made_them(method, done):
 )
 def test_night_light_is_known_by_its_name(names, band):
     assert light_band(names) == band
+
+
+# Bounds at the check units
+
+
+def test_bounds_lie_around_the_main_grid_and_only_a_mixture_has_them(done, method):
+    result, _ = done
+    if method == cnn.NAME:
+        assert result.bounds is None
+        return
+    found, expected = result.bounds, result.assessments[chain.ADJUSTED].predicted
+    assert found.level == 0.9
+    assert ((found.lower < expected) & (expected < found.upper)).all()
+    assert result.training.model.interval is not None
+
+
+@pytest.mark.parametrize("adjust", [True, False])
+def test_true_totals_enter_no_bounds(region, adjust):
+    """Other totals of the same check units change how many bounds hold, and nothing else."""
+    halves = [("west", 1e9, (0.5, 0.5, 3, 5.5)), ("east", 0.0, (3, 0.5, 5.5, 5.5))]
+    other = Reference(region.world.layer("absurd", halves), "population")
+    one, two = (region.run(reference=each, adjust=adjust) for each in (region.reference, other))
+    for side in ("lower", "upper"):
+        np.testing.assert_array_equal(getattr(one.bounds, side), getattr(two.bounds, side))
+    assert two.bounds.held(np.array([1e9, 0])) == 0
+
+
+def test_without_check_units_or_at_the_very_units_there_are_no_bounds(region):
+    assert region.run().bounds is None
+    assert region.run(reference=region.same).bounds is None
+
+
+def test_without_an_interval_there_are_no_bounds(region, tmp_path, world_in):
+    """Three units are too few for a contest, in which the interval is calibrated."""
+    world = world_in(tmp_path)
+    strips = [(f"unit {k}", 100.0 * (k + 1), (0.5, EDGES[k], 5.5, EDGES[k + 1])) for k in range(SIDE)]
+    inputs = replace(region.inputs, units=world.layer("strips", strips))
+    outputs = ChainOutputs(*(world.path(kind) for kind in ("grid.tif", "raw.tif", "model.keras")))
+    result = spatialize(inputs, ChainSettings(TRAINING), outputs, region.reference, Silent())
+    assert result.training.model.interval is None
+    assert result.bounds is None
+
+
+def test_a_check_unit_outside_the_grid_has_no_bounds(region):
+    shapes = [("west", 800.0, (0.5, 0.5, 3, 5.5)), ("far away", 10.0, (20, 20, 21, 21))]
+    result = region.run(reference=Reference(region.world.layer("far", shapes), "population"))
+    assert np.isfinite(result.bounds.lower).tolist() == np.isfinite(result.bounds.upper).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("adjust", [True, False])
+def test_bounds_of_one_of_several_totals_are_a_share_of_the_whole(region, tmp_path, world_in, adjust, monkeypatch):
+    """A third of each unit's people in one field, the rest in another: every part of the mixture expects a third, too."""
+    found = {}
+    real = chain.bounds_of
+    monkeypatch.setattr(chain, "bounds_of", lambda *given: found.setdefault(len(found), given) and real(*given))
+    world = world_in(tmp_path)
+    boxes = [(EDGES[c], EDGES[r], EDGES[c + 1], EDGES[r + 1]) for r in range(SIDE) for c in range(SIDE)]
+    units = read_units(region.inputs.units, ["population"], Raster(region.inputs.factors).grid.crs, Silent())
+    totals = units.columns["population"]
+    shapes = [(f"unit {k}", (total / 3, 2 * total / 3), box) for k, (total, box) in enumerate(zip(totals, boxes))]
+    inputs = replace(region.inputs, units=world.layer("parts", shapes, fields=("young", "old")), population="young", more=["old"])
+    outputs = ChainOutputs(*(world.path(kind) for kind in ("grid.tif", "raw.tif", "model.keras")))
+    spatialize(inputs, ChainSettings(TRAINING, adjust=adjust), outputs, region.reference, Silent())
+    region.run(reference=region.reference, adjust=adjust)
+    (_, expected, parts, weights), (_, whole, whole_parts, _) = found[0], found[1]
+    np.testing.assert_allclose(expected, whole / 3, rtol=1e-4)
+    np.testing.assert_allclose(parts, whole_parts / 3, rtol=1e-4)
+    if not adjust:  # what is adjusted to other totals in every part is no mean of the parts any more
+        np.testing.assert_allclose(parts @ weights, expected, rtol=1e-4)

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from statgrid.reports.number_format import MISSING, count, number, percent, plain, quantity, score
+from statgrid.reports.number_format import MISSING, count, factor, number, percent, plain, quantity, score
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), float("inf"), np.float32("nan")])
 def test_missing_values_are_a_dash_without_unit(missing):
-    assert number(missing) == count(missing) == percent(missing) == score(missing) == plain(missing) == MISSING
+    assert number(missing) == count(missing) == percent(missing) == score(missing) == plain(missing) == factor(missing) == MISSING
     assert quantity(missing, "persons") == MISSING
 
 
@@ -25,6 +25,10 @@ def test_missing_values_are_a_dash_without_unit(missing):
 )
 def test_numbers_keep_sensible_digits(value, written):
     assert number(value) == written
+
+
+def test_factors_have_two_decimals():
+    assert [factor(1), factor(1.666), factor(1096.63)] == ["1.00", "1.67", "1\u202f096.63"]
 
 
 def test_settings_are_written_without_needless_zeros():

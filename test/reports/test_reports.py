@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 from statgrid.reports import accuracy_report, training_report
-from statgrid.reports.accuracy_report import AccuracyReport
+from statgrid.reports.accuracy_report import AccuracyReport, Sureness
 from statgrid.reports.document import Table, render
 from statgrid.reports.metrics import METRIC_DEFINITIONS, accuracy_table
 from statgrid.reports.training_report import Contestant, FactorSummary, LossHistory, TrainingReport
@@ -75,6 +75,37 @@ def test_the_worst_units_come_first():
     assert [row[0] for row in table.rows] == ["b", "c", "a"]
     assert table.rows[0] == ["b", "training", "100", "40", "−60", "−60.0 %"]
     assert table.rows[1][-1] == "–"
+
+
+def test_bounds_of_units_are_told_in_a_sentence_and_in_the_table(accuracy_content):
+    many = len(accuracy_content.units.names)
+    units = dataclasses.replace(accuracy_content.units, lower=[10.0] * many, upper=[1234.5] * many)
+    content = dataclasses.replace(accuracy_content, units=units, sureness=Sureness(0.9, 0.873, 1.6, 63))
+    html = render(accuracy_report.build(content))
+    assert (
+        "Bounds that should hold 90 % of true totals hold 87.3 % of the 63 check units; half of the units' bounds lie within a "
+        "factor of 1.60 of the estimate."
+    ) in html.replace("&#39;", "'")
+    assert "Lower bound (persons)" in html
+    assert "1\u202f234" in html
+    figures = {figure.label: figure.value for figure in accuracy_report.build(content).key_figures}
+    assert figures["of units inside their 90 % bounds"] == "87.3 %"
+    without = dataclasses.replace(content, same_units=True)
+    assert "inside their" not in render(accuracy_report.build(without))
+    assert "Bounds that should" not in render(accuracy_report.build(without))
+
+
+@pytest.mark.parametrize("sureness", [None, Sureness(0.9, math.nan, math.nan, 0)])
+def test_without_bounds_the_report_says_nothing_of_them(accuracy_content, sureness):
+    html = render(accuracy_report.build(dataclasses.replace(accuracy_content, sureness=sureness)))
+    assert "bound" not in html.lower()
+
+
+def test_the_worst_units_with_bounds_missing_ones_are_dashes():
+    units = UnitResults(["a", "b"], [10, 100], [11, 40], lower=[5.0, np.nan], upper=[21.0, np.nan])
+    table = worst_units(units)
+    assert [column.title for column in table.columns][-2:] == ["Lower bound (persons)", "Upper bound (persons)"]
+    assert [row[-2:] for row in table.rows] == [["–", "–"], ["5", "21"]]
 
 
 def test_a_worse_rival_is_not_mentioned_a_better_one_is(accuracy_content):

@@ -2,7 +2,7 @@
 
 import pytest
 from statgrid.spatial.errors import Cancelled, StatGridError
-from statgrid.spatial.progress import Part, Recorder, Silent, stop_if_cancelled
+from statgrid.spatial.progress import Part, Quiet, Recorder, Silent, stop_if_cancelled
 
 
 def test_a_part_of_a_part_reports_its_slice():
@@ -35,6 +35,18 @@ def test_a_recorder_keeps_warnings_of_its_parts_too():
     recorder.setProgress(40)
     assert recorder.warnings == whole.warnings == ["one", "two"]
     assert whole.percent == 40
+
+
+def test_quiet_work_tells_how_far_it_is_and_nothing_else():
+    whole = Silent()
+    quiet = Quiet(whole, 20, 40)
+    quiet.pushInfo("known")
+    Part(quiet, 0, 50).pushWarning("told before")
+    quiet.setProgress(50)
+    assert (whole.infos, whole.warnings, whole.percent) == ([], [], 30)
+    whole.cancelled = True
+    with pytest.raises(Cancelled):
+        stop_if_cancelled(quiet)
 
 
 def test_cancelled_belongs_to_the_one_error_tree():
