@@ -12,6 +12,7 @@ import numpy as np
 from ..spatial.errors import ModelFileError
 from ..spatial.factory_lights import LARGEST_CHIP, SMALLEST_CHIP, SampleSet
 from ..spatial.progress import Progress
+from ..spatial.region_lights import AREAS, MEASURES
 from . import sa_cnn
 from .archive import array_entries, as_json, from_json, read_arrays, read_entries, write_archive
 from .population_model import without_nan
@@ -24,6 +25,7 @@ MAX_CARD = 1 << 20  # bytes
 MAX_FORMAT = 1 << 31
 MAX_MEMBERS, MAX_KINDS, MAX_RADII = 50, 200, 20
 MAX_NUMBER = 1e100
+REGION_LIGHT = len(AREAS) * len(MEASURES)  # columns of a region's usual light
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,13 @@ def save_industry_model(model: IndustryModel, path: str) -> None:
     """
     network = model.network
     arrays = {"scaling_mean": network.scaling.mean, "scaling_deviation": _storable(network.scaling.deviation)}
+    arrays["usual_light"] = np.array([*network.usual.values()]).reshape(len(network.usual), REGION_LIGHT)
     for number, weights in enumerate(network.members):
         arrays.update({f"member_{number}_{k}": weight for k, weight in enumerate(weights)})
     values = {
         "members": len(network.members), "mean_output": network.mean_output, "kinds": network.kinds, "radii": network.radii,
         "chip_size": network.chip_size, "middle_month": network.middle_month, "levels": model.levels,
+        "usual": [*network.usual],
     }  # fmt: skip
     write_archive({CARD: as_json(without_nan(asdict(model.card))), VALUES: as_json(values), **array_entries(arrays)}, path)
 
@@ -151,6 +155,10 @@ def _network(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> SaCnn:
     mean, deviation = arrays["scaling_mean"], arrays["scaling_deviation"]
     if not mean.shape == deviation.shape == (len(statistics_names(kinds, radii)),) or (deviation < 0).any():
         raise ModelFileError("its parts do not fit together")
+    regions, usual = values["usual"], arrays["usual_light"]
+    named = isinstance(regions, list) and all(isinstance(name, str) for name in regions)
+    if not named or usual.shape != (len(regions), REGION_LIGHT) or not np.isfinite(usual).all():
+        raise ModelFileError("its parts do not fit together")
     shapes = sa_cnn.shapes(len(radii) + 2, len(mean))
     networks = [[arrays[f"member_{m}_{k}"] for k in range(len(shapes))] for m in range(members)]
     every = [array for weights in networks for array in weights]
@@ -162,8 +170,9 @@ def _network(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> SaCnn:
         raise ModelFileError("its weights are not finite numbers")
     scaling = Scaling(mean.astype(np.float64), np.where(deviation > 0, deviation, np.inf).astype(np.float64))
     return SaCnn(
-        networks, scaling, float(values["mean_output"]), kinds, [float(r) for r in radii], size, float(values["middle_month"])
-    )
+        networks, scaling, float(values["mean_output"]), kinds, [float(r) for r in radii], size, float(values["middle_month"]),
+        dict(zip(regions, usual.astype(np.float64))),
+    )  # fmt: skip
 
 
 def _is_whole(value: Any, low: int, high: int) -> bool:

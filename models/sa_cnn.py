@@ -43,25 +43,34 @@ def start(channels: int, statistics: int, seed: int) -> list[np.ndarray]:
     return weights
 
 
-def log_output(tf: Any, chips: Any, statistics: Any, weights: Weights) -> Any:
-    """Logarithm of the output, in units of the mean site's, shape (n,).
+def log_output(tf: Any, light: Any, fixed: Any, statistics: Any, weights: Weights) -> Any:
+    """Logarithm of the output, in units of the mean site's, shape (n, m), of n sites in m months.
+
+    What a chip shows besides light is the same in every month, so the first convolution sees it once.
 
     Args:
         tf: TensorFlow.
-        chips: Shape (n, K, K, c).
-        statistics: Scaled, shape (n, d).
+        light: Shape (n, m, K, K).
+        fixed: Other channels of the chips, shape (n, K, K, c − 1).
+        statistics: Scaled, shape (n, m, d).
         weights: As `start` makes them.
     """
-    values = chips
-    for number in range(len(FILTERS)):
+    sites, months, size = (tf.shape(light)[axis] for axis in range(3))
+    one, others = weights[0][:, :, :1], weights[0][:, :, 1:]
+    values = tf.nn.conv2d(tf.reshape(light, [-1, size, size, 1]), one, 1, "SAME")
+    around = tf.nn.conv2d(fixed, others, 1, "SAME") + weights[1]
+    values = tf.nn.relu(tf.reshape(values, [sites, months, size, size, FILTERS[0]]) + around[:, None])
+    values = tf.reshape(values, [-1, size, size, FILTERS[0]])
+    for number in range(1, len(FILTERS)):
+        values = tf.nn.max_pool2d(values, 2, 2, "SAME")
         values = tf.nn.relu(tf.nn.conv2d(values, weights[2 * number], 1, "SAME") + weights[2 * number + 1])
-        if number < len(FILTERS) - 1:
-            values = tf.nn.max_pool2d(values, 2, 2, "SAME")
     pattern = tf.reduce_mean(values, axis=(1, 2))
+    vector = tf.reshape(statistics, [-1, tf.shape(statistics)[2]])
     dense = weights[2 * len(FILTERS) :]
-    branch = tf.nn.relu(tf.matmul(statistics, dense[0]) + dense[1])
+    branch = tf.nn.relu(tf.matmul(vector, dense[0]) + dense[1])
     branch = tf.nn.relu(tf.matmul(branch, dense[2]) + dense[3])
     gate = tf.sigmoid(tf.matmul(branch, dense[4]) + dense[5])
     joint = tf.nn.relu(tf.matmul(tf.concat([pattern * gate, branch], axis=1), dense[6]) + dense[7])
     deep = tf.matmul(joint, dense[8]) + dense[9]
-    return tf.clip_by_value((deep + tf.matmul(statistics, dense[10]))[:, 0], -HIGHEST, HIGHEST)
+    logs = tf.reshape(deep + tf.matmul(vector, dense[10]), [sites, months])
+    return tf.clip_by_value(logs, -HIGHEST, HIGHEST)

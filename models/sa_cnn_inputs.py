@@ -1,12 +1,13 @@
 """What SA-CNN looks at: chips with their buffers, and the statistics vector, made of a sample set.
 
-What a region's light looks like enters as its change against the region's own mean of all months. As it stands it would tell
-regions apart by name, so to speak, and a network that can do so explains their totals without looking at a single factory
-(measured: the accuracy of the grid fell by half). For the same reason the number of sites in a region is left out.
+What a region's light looks like enters as its change against the region's own mean of the months trained with. As it stands
+it would tell regions apart by name, so to speak, and a network that can do so explains their totals without looking at a single
+factory (measured: the accuracy of the grid fell by half). For the same reason the number of sites in a region is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
@@ -58,13 +59,17 @@ class Scaling:
         return np.clip((statistics - self.mean) / self.deviation, -LARGE, LARGE).astype(np.float32)
 
 
-def site_inputs(samples: SampleSet, kinds: list[str], middle_month: float) -> SiteInputs:
+def site_inputs(
+    samples: SampleSet, kinds: list[str], middle_month: float, usual: Optional[Mapping[str, np.ndarray]] = None
+) -> SiteInputs:
     """Inputs of a sample set for a model.
 
     Args:
         samples: The sample set.
         kinds: Kinds of factories that the model knows; another one is none of them.
         middle_month: Years are counted from there, so that the growth of a kind is not mistaken for its size.
+        usual: What `usual_light` told of the regions when the model was trained; a region it does not know is compared with
+            its own months here.
     """
     count, months = len(samples), len(samples.months)
     middle = len(samples.radii) // 2
@@ -77,11 +82,9 @@ def site_inputs(samples: SampleSet, kinds: list[str], middle_month: float) -> Si
         [np.sin(2 * np.pi * month / YEAR), np.cos(2 * np.pi * month / YEAR), (samples.months - middle_month) / YEAR], axis=1
     )
     site = np.column_stack([is_kind, np.log(samples.poi), samples.urban[:, half, half]])
-    measured = samples.statistics.astype(np.float64).copy()
-    for area in range(len(AREAS)):
-        first = area * len(MEASURES)
-        measured[..., first : first + len(MEASURES) - 1] = np.log1p(measured[..., first : first + len(MEASURES) - 1])
-    measured -= measured.mean(axis=1, keepdims=True)
+    own_usual = usual_light(samples)
+    known = own_usual if usual is None else {**own_usual, **usual}
+    measured = _region_light(samples) - np.stack([known[name] for name in samples.regions])[:, None]
 
     def of_sites(values: np.ndarray) -> np.ndarray:
         return np.broadcast_to(values[:, None], (count, months, values.shape[1]))
@@ -95,6 +98,20 @@ def site_inputs(samples: SampleSet, kinds: list[str], middle_month: float) -> Si
     fixed = np.concatenate([samples.buffers, samples.urban[..., None]], axis=3)
     names = statistics_names(kinds, samples.radii.tolist())
     return SiteInputs(pattern.astype(np.float32), fixed.astype(np.float32), statistics, names)
+
+
+def usual_light(samples: SampleSet) -> dict[str, np.ndarray]:
+    """What the light of each region is like on average over the months, in the statistics' columns, shape (12,)."""
+    return dict(zip(samples.regions, _region_light(samples).mean(axis=1)))
+
+
+def _region_light(samples: SampleSet) -> np.ndarray:
+    """Statistics of regions and months, all but the lit shares as logarithms, shape (regions, t, 12)."""
+    measured = samples.statistics.astype(np.float64).copy()
+    for area in range(len(AREAS)):
+        first = area * len(MEASURES)
+        measured[..., first : first + len(MEASURES) - 1] = np.log1p(measured[..., first : first + len(MEASURES) - 1])
+    return measured
 
 
 def statistics_names(kinds: Sequence[str], radii: Sequence[float]) -> list[str]:

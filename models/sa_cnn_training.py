@@ -12,7 +12,7 @@ their light jitters.
 import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..spatial.progress import Progress, stop_if_cancelled
 from ..spatial.ranges import require_between
 from ..spatial.seeds import MAX_SEED, shifted
 from . import adam, sa_cnn, tensorflow_runtime
-from .sa_cnn_inputs import Scaling, SiteInputs, site_inputs
+from .sa_cnn_inputs import Scaling, SiteInputs, site_inputs, usual_light
 
 AGGREGATE, ALLOCATED = "aggregate", "allocated"
 LABELS = (AGGREGATE, ALLOCATED)
@@ -86,6 +86,7 @@ class SaCnn:
         radii: Of the buffers, metres.
         chip_size: Cells a side.
         middle_month: Where years are counted from.
+        usual: The usual light of each region (see `usual_light`), so that a few new months are compared with those trained on.
     """
 
     members: list[list[np.ndarray]]
@@ -95,6 +96,7 @@ class SaCnn:
     radii: list[float]
     chip_size: int
     middle_month: float
+    usual: dict[str, np.ndarray] = field(default_factory=dict)
 
     def outputs(self, samples: SampleSet, progress: Progress) -> np.ndarray:
         """Output of each site and month by each member, shape (members, n, t), the statistics' unit.
@@ -110,7 +112,7 @@ class SaCnn:
                 f"SAMPLES were cut with CHIP_SIZE {samples.chips.shape[-1]} and RADII {_listed(samples.radii.tolist())}, but "
                 f"MODEL was trained with {self.chip_size} and {_listed(self.radii)}. Sample again with these."
             )
-        inputs = site_inputs(samples, self.kinds, self.middle_month)
+        inputs = site_inputs(samples, self.kinds, self.middle_month, self.usual)
         found = np.stack([predict(inputs, self.scaling, weights, progress) for weights in self.members]) * self.mean_output
         if not np.isfinite(found).all():
             raise ModelFileError("MODEL gives no finite output, so it is damaged. Train it again.")
@@ -199,6 +201,7 @@ def train_several(samples: SampleSet, every: Sequence[Labels], settings: SaCnnSe
                 [float(r) for r in samples.radii],
                 samples.chips.shape[-1],
                 middle,
+                usual_light(samples),
             )
         )
     progress.setProgress(100)
@@ -339,12 +342,10 @@ def _loss(tf: Any, labels: str, weights: Any, data: Any, seed: Any) -> Any:
     lot = tf.random.stateless_uniform([tf.shape(pairs)[0]], seed)
     chosen = tf.gather(pairs, tf.argsort(lot)[:PAIRS])
     months = tf.reshape(tf.transpose(chosen), [-1])  # the first of each pair, then the second
-    chips, vector = gathered(tf, pattern, fixed, statistics, months)
-    light = chips[..., :1] + JITTER * tf.random.stateless_normal(tf.shape(chips[..., :1]), seed + 1)
-    chips = turned(tf, tf.concat([light, chips[..., 1:]], axis=-1), tf.random.stateless_uniform([3], seed + 2))
-    sites = tf.shape(pattern)[0]
-    logs = tf.reshape(sa_cnn.log_output(tf, chips, vector, weights), [sites, -1])
-    goals, used = tf.gather(goals, months, axis=1), tf.gather(used, months, axis=1)
+    light, vector, goals, used = (tf.gather(values, months, axis=1) for values in (pattern, statistics, goals, used))
+    light += JITTER * tf.random.stateless_normal(tf.shape(light), seed + 1)
+    lot = tf.random.stateless_uniform([3], seed + 2)
+    logs = sa_cnn.log_output(tf, turned(tf, light, 2, lot), turned(tf, fixed, 1, lot), vector, weights)
     own = tf.gather(used, region) if labels == AGGREGATE else used
     output = tf.exp(logs)
     if labels == AGGREGATE:
@@ -362,22 +363,16 @@ def _mean(tf: Any, values: Any, used: Any) -> Any:
     return tf.reduce_sum(values * used) / tf.maximum(tf.reduce_sum(used), 1)
 
 
-def gathered(tf: Any, pattern: Any, fixed: Any, statistics: Any, months: Any) -> tuple[Any, Any]:
-    """Chips, shape (n · m, K, K, c), and statistics, shape (n · m, d), of all sites in m months."""
-    light = tf.gather(pattern, months, axis=1)[..., None]
-    shape = tf.shape(light)
-    around = tf.broadcast_to(fixed[:, None], tf.concat([shape[:4], tf.shape(fixed)[3:]], axis=0))
-    both = tf.concat([light, around], axis=-1)
-    vector = tf.gather(statistics, months, axis=1)
-    size = tf.shape(both)
-    return tf.reshape(both, [-1, size[2], size[3], size[4]]), tf.reshape(vector, [-1, tf.shape(vector)[2]])
+def turned(tf: Any, chips: Any, axis: int, lot: Any) -> Any:
+    """Chips turned and mirrored, all alike: one of the eight ways to lay a square down, by three numbers from 0 to 1.
 
-
-def turned(tf: Any, chips: Any, lot: Any) -> Any:
-    """Chips turned and mirrored, all alike: one of the eight ways to lay a square down, by three numbers from 0 to 1."""
-    chips = tf.cond(lot[0] < 0.5, lambda: tf.reverse(chips, [1]), lambda: chips)
-    chips = tf.cond(lot[1] < 0.5, lambda: tf.reverse(chips, [2]), lambda: chips)
-    return tf.cond(lot[2] < 0.5, lambda: tf.transpose(chips, [0, 2, 1, 3]), lambda: chips)
+    Rows lie along `axis`, columns along the next.
+    """
+    order = list(range(len(chips.shape)))
+    order[axis : axis + 2] = axis + 1, axis
+    chips = tf.cond(lot[0] < 0.5, lambda: tf.reverse(chips, [axis]), lambda: chips)
+    chips = tf.cond(lot[1] < 0.5, lambda: tf.reverse(chips, [axis + 1]), lambda: chips)
+    return tf.cond(lot[2] < 0.5, lambda: tf.transpose(chips, order), lambda: chips)
 
 
 def predict(inputs: SiteInputs, scaling: Scaling, weights: list[np.ndarray], progress: Progress) -> np.ndarray:
@@ -393,8 +388,7 @@ def predict(inputs: SiteInputs, scaling: Scaling, weights: list[np.ndarray], pro
         layers = tuple(tf.TensorSpec([none] * len(shape), tf.float32) for shape in sa_cnn.shapes(1, 1))
 
         def forward(pattern: Any, fixed: Any, statistics: Any, weights: Any) -> Any:
-            chips, vector = gathered(tf, pattern, fixed, statistics, tf.range(tf.shape(pattern)[1]))
-            return tf.reshape(tf.exp(sa_cnn.log_output(tf, chips, vector, weights)), [tf.shape(pattern)[0], -1])
+            return tf.exp(sa_cnn.log_output(tf, pattern, fixed, statistics, weights))
 
         _graphs["predict"] = tf.function(forward, input_signature=[*spec, layers])
     count, months = inputs.pattern.shape[:2]

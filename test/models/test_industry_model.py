@@ -11,7 +11,7 @@ import pytest
 from statgrid.models import archive, industry_model, sa_cnn, tensorflow_runtime
 from statgrid.models.industry_model import CARD, VALUES, IndustryCard, IndustryModel, load_industry_model, save_industry_model
 from statgrid.models.model_file import load_card, load_model
-from statgrid.models.sa_cnn_inputs import Scaling, site_inputs, statistics_names
+from statgrid.models.sa_cnn_inputs import Scaling, site_inputs, statistics_names, usual_light
 from statgrid.models.sa_cnn_training import SaCnn
 from statgrid.spatial.errors import ModelFileError, OutputError
 from statgrid.spatial.progress import Silent
@@ -23,7 +23,8 @@ def make(samples, members=2, seed=0):
     networks = [[random.normal(0, 0.1, s).astype(np.float32) for s in sa_cnn.shapes(4, len(names))] for _ in range(members)]
     scaling = Scaling.of(site_inputs(samples, kinds, 24150.5).statistics.reshape(-1, len(names)))
     deviation = np.where(np.arange(len(names)) == 2, np.inf, scaling.deviation)
-    network = SaCnn(networks, replace(scaling, deviation=deviation), 12.5, kinds, [500.0, 1000.0], 5, 24150.5)
+    scaling, usual = replace(scaling, deviation=deviation), usual_light(samples)
+    network = SaCnn(networks, scaling, 12.5, kinds, [500.0, 1000.0], 5, 24150.5, usual)
     accuracy = {"years left out": {"r2": 0.5}, "regions left out": {"r2": None}}
     card = IndustryCard(sa_cnn.NAME, ["Nord", "Süd"], ["2012-01", "2013-12"], names, {"seed": 42}, accuracy, {"numpy": "1"}, True)
     return IndustryModel(card, network, {"region 0": 1.5, "Süd": 0.5})
@@ -220,6 +221,10 @@ INFINITY = float("inf")
         {"levels": {"Nord": None}},
         {"levels": {"Nord": INFINITY}},
         {"levels": {"Nord": float("nan")}},
+        {"usual": ...},
+        {"usual": ["region 0"]},
+        {"usual": [["region 0"], "region 1"]},
+        {"usual": {"region 0": 0, "region 1": 0}},
         {"middle_month": -INFINITY},
         {"middle_month": "2012"},
     ],
@@ -248,6 +253,10 @@ def test_arrays_that_are_missing_or_of_other_shapes_are_refused(good, forge):
         ("scaling_mean.npy", as_npy(mean[None])),
         ("scaling_mean.npy", as_npy(np.float64(1))),
         ("scaling_deviation.npy", as_npy(-(mean**2) - 1)),
+        ("usual_light.npy", None),
+        ("usual_light.npy", as_npy(np.zeros((2, 11)))),
+        ("usual_light.npy", as_npy(np.zeros((3, 12)))),
+        ("usual_light.npy", as_npy(np.full((2, 12), np.nan))),
     ):
         refused(forge({entry: content}), "its (parts|weights)")
 
@@ -327,6 +336,8 @@ def test_what_was_saved_predicts_the_same(samples_of, tmp_path, members):
     assert asdict(loaded.card) == asdict(model.card)
     assert loaded.network.kinds == model.network.kinds
     assert loaded.network.scaling.deviation[2] == np.inf
+    for name, usual in model.network.usual.items():
+        np.testing.assert_array_equal(loaded.network.usual[name], usual)
 
 
 def test_regions_that_the_model_knows_are_at_their_level_and_others_at_1(good, samples_of):

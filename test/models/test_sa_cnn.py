@@ -23,6 +23,11 @@ def inputs(count, size, channels, statistics, seed=1):
     return chips, random.normal(0, 1, (count, statistics)).astype(np.float32)
 
 
+def split(chips, statistics):
+    """What the network is given for one month of each site."""
+    return chips[:, None, :, :, 0], chips[..., 1:], statistics[:, None]
+
+
 def convolved(values, kernel, bias):
     """3 × 3 with zeros beyond the border, in double precision, cell by cell."""
     count, rows, cols, _ = values.shape
@@ -62,7 +67,7 @@ def test_the_network_is_what_its_formula_says(tf, size):
     weights = trained(4, 9)
     expected = oracle(chips, statistics, weights)
     assert np.abs(expected).max() < sa_cnn.HIGHEST
-    np.testing.assert_allclose(sa_cnn.log_output(tf, chips, statistics, weights), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(sa_cnn.log_output(tf, *split(chips, statistics), weights)[:, 0], expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -70,16 +75,26 @@ def test_nothing_leads_beyond_the_highest_output(tf, sign):
     chips, statistics = inputs(3, 5, 2, 4)
     weights = trained(2, 4)
     weights[15] = np.array([sign * 1e6], np.float32)
-    assert sa_cnn.log_output(tf, chips, statistics, weights).numpy().tolist() == [sign * sa_cnn.HIGHEST] * 3
+    assert sa_cnn.log_output(tf, *split(chips, statistics), weights).numpy().tolist() == [[sign * sa_cnn.HIGHEST]] * 3
 
 
 def test_sites_do_not_look_at_each_other(tf):
     chips, statistics = inputs(5, 5, 3, 6)
     weights = trained(3, 6)
-    together = sa_cnn.log_output(tf, chips, statistics, weights).numpy()
-    alone = [sa_cnn.log_output(tf, chips[k : k + 1], statistics[k : k + 1], weights).numpy()[0] for k in range(5)]
+    together = sa_cnn.log_output(tf, *split(chips, statistics), weights).numpy()[:, 0]
+    alone = [sa_cnn.log_output(tf, *split(chips[k : k + 1], statistics[k : k + 1]), weights).numpy()[0, 0] for k in range(5)]
     np.testing.assert_allclose(together, alone, rtol=1e-5)
     assert np.ptp(together) > 0.1
+
+
+def test_a_month_is_told_by_its_own_light_and_statistics(tf):
+    random = np.random.default_rng(5)
+    light, fixed = random.normal(0, 1, (4, 3, 5, 5)).astype(np.float32), random.normal(0, 1, (4, 5, 5, 2)).astype(np.float32)
+    statistics, weights = random.normal(0, 1, (4, 3, 6)).astype(np.float32), trained(3, 6)
+    found = sa_cnn.log_output(tf, light, fixed, statistics, weights).numpy()
+    for month in range(3):
+        chips = np.concatenate([light[:, month, ..., None], fixed], axis=-1)
+        np.testing.assert_allclose(found[:, month], oracle(chips, statistics[:, month], weights), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("channels", "statistics"), [(3, 17), (5, 40)])
@@ -93,8 +108,8 @@ def test_all_weights_have_the_shapes_that_a_file_is_checked_by(channels, statist
 
 def test_all_sites_begin_alike_at_the_mean(tf):
     chips, statistics = inputs(7, 5, 4, 9)
-    found = sa_cnn.log_output(tf, 100 * chips, 100 * statistics, sa_cnn.start(4, 9, 3)).numpy()
-    assert found.tolist() == [0] * 7
+    found = sa_cnn.log_output(tf, *split(100 * chips, 100 * statistics), sa_cnn.start(4, 9, 3)).numpy()
+    assert found.tolist() == [[0]] * 7
 
 
 def test_the_start_hangs_on_the_seed_and_leaves_nothing_dead():

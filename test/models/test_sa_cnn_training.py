@@ -138,6 +138,19 @@ def test_the_statistics_vector_is_what_its_names_say(samples_of):
     )
 
 
+def test_a_month_alone_is_compared_with_the_months_trained_on(industry):
+    network, samples = fitted(industry.samples, industry.totals, iterations=30), industry.samples
+    one = slice(17, 18)
+    cut = {name: getattr(samples, name)[:, one] for name in ("chips", "light", "statistics", "clear")}
+    alone = replace(samples, months=samples.months[one], **cut)
+    whole = network.outputs(samples, Silent())
+    np.testing.assert_allclose(network.outputs(alone, Silent()), whole[:, :, one], rtol=1e-4)
+    strange = replace(alone, regions=["x", "y", "z"])
+    found = site_inputs(strange, network.kinds, 0, network.usual)
+    columns = [name.startswith("region, ") for name in found.names]
+    assert not found.statistics[..., columns].any()
+
+
 def test_one_kind_needs_no_seasons_of_its_own_and_a_strange_kind_is_none_of_those_known(samples_of):
     samples = samples_of([0, 0], [0, 1])
     assert not any(" of food" in name for name in site_inputs(samples, ["food"], 0).names)
@@ -181,8 +194,10 @@ def test_chips_are_laid_down_in_the_eight_ways_of_a_square():
     ways = [np.rot90(side, k) for side in (chip, chip[:, ::-1]) for k in range(4)]
     found = []
     for lot in itertools.product([0.2, 0.7], repeat=3):
-        both = turned(tf, tf.constant(np.stack([chip, 2 * chip])), tf.constant(lot, tf.float32)).numpy()
+        both = turned(tf, tf.constant(np.stack([chip, 2 * chip])), 1, tf.constant(lot, tf.float32)).numpy()
         np.testing.assert_array_equal(both[1], 2 * both[0])
+        months = turned(tf, tf.constant(np.moveaxis(chip, 2, 0)[None]), 2, tf.constant(lot, tf.float32)).numpy()
+        np.testing.assert_array_equal(np.moveaxis(months[0], 0, 2), both[0])
         found.append(next(k for k, way in enumerate(ways) if (way == both[0]).all()))
     assert sorted(found) == list(range(8))
 
