@@ -1,7 +1,8 @@
 """`make gui-check`: uses StatGrid in a real QGIS window on a screen of its own (Xvfb), measures and takes pictures.
 
-Two sessions of QGIS, each in a fresh profile: the whole story with TensorFlow, and a first start without it. What happens in
-the window is in `gui_session.py`. Ends with an error when something a user relies on does not hold.
+Three sessions of QGIS, each in a fresh profile: the whole story of a population grid, that of monthly industrial output, and a
+first start without TensorFlow. What happens in the window is in `gui_session.py`. Ends with an error when something a user
+relies on does not hold.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from qgis_run import ROOT
 SCREEN = "1600x1000x24"
 LIMIT_S = 600
 DOCS = {"dialog": "dialog.png", "map": "map.png", "model_population_single_tools": "model.png"}
+SCENARIOS = {"train": "a population grid", "industry": "monthly industrial output", "without": "without TensorFlow"}
 PROFILE = """[PythonPlugins]
 processing=true
 statgrid=true
@@ -43,10 +45,10 @@ firstRunVersionFlag=999999
 
 
 def main() -> int:
-    """Run both sessions; returns the number of failures."""
+    """Run the sessions; returns the number of failures."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--docs", action="store_true", help="renew the pictures in docs/images")
-    arguments.add_argument("--only", choices=("train", "without"), help="one of the two sessions")
+    arguments.add_argument("--only", choices=SCENARIOS, help="one of the sessions")
     given = arguments.parse_args()
     if not shutil.which("Xvfb"):
         sys.exit("Xvfb is not installed. On Debian or Ubuntu: apt-get install xvfb")
@@ -57,9 +59,9 @@ def main() -> int:
         old.unlink()
     failures = []
     with tempfile.TemporaryDirectory(prefix="statgrid-gui-") as folder, screen() as display:
-        for scenario in ("train", "without"):
+        for scenario, title in SCENARIOS.items():
             if given.only in (None, scenario):
-                print(f"QGIS, {'with' if scenario == 'train' else 'without'} TensorFlow:", flush=True)
+                print(f"QGIS, {title}:", flush=True)
                 failures += session(scenario, display, Path(folder) / scenario, pictures)
     if given.docs and not failures:
         for name, file in DOCS.items():
@@ -116,7 +118,7 @@ def session(scenario: str, display: str, folder: Path, pictures: Path) -> list[s
         "STATGRID_GUI_FOLDER": str(pictures),
         "STATGRID_GUI_SCENARIO": scenario,
     }
-    if scenario == "train":
+    if scenario != "without":
         environment["PYTHONPATH"] = sysconfig.get_paths()["purelib"]
     program = shutil.which("qgis.bin") or shutil.which("qgis")
     if not program:
