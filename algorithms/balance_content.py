@@ -14,6 +14,7 @@ from ..spatial.grid import crs_name
 from ..spatial.ground import Ground
 from ..spatial.provenance import plugin_version
 from ..spatial.raster import Raster
+from .grid_series_outputs import PER_CELL, USUAL_UNIT
 from .report_content import cells_of, map_units, outlines
 
 
@@ -49,7 +50,7 @@ def balance(found: Balance, regions: Regions, raster: Raster, warnings: Sequence
         rings=[rings[u] for u in largest_first],
         region_of=regions.region[largest_first].tolist(),
         map_units=map_units(grid),
-        unit=raster.units[0],
+        unit=_unit_of_sums(raster.units[0]),
         data={
             "Grid": cells_of(grid),
             "Coordinate reference system": crs_name(grid.crs),
@@ -62,6 +63,11 @@ def balance(found: Balance, regions: Regions, raster: Raster, warnings: Sequence
         warnings=warnings,
         versions={"statgrid": plugin_version()},
     )
+
+
+def _unit_of_sums(unit: str) -> str:
+    """Unit of what many cells make together; empty where the grid names none."""
+    return "" if unit == USUAL_UNIT else unit.removesuffix(PER_CELL)
 
 
 def first_to_last(labels: Sequence[str]) -> str:

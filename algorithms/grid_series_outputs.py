@@ -23,7 +23,8 @@ from .time_layers import dress_series, write_months
 RELATION, OUTPUT, OUTPUT_RAW = "RELATION", "OUTPUT", "OUTPUT_RAW"
 UNCERTAINTY, MONTHLY_FILES = "UNCERTAINTY", "MONTHLY_FILES"
 RASTERS = (OUTPUT, OUTPUT_RAW, UNCERTAINTY)
-UNIT = "output per cell"
+PER_CELL = " per cell"
+USUAL_UNIT = f"output{PER_CELL}"
 
 
 def declare(tool: StatGridAlgorithm) -> None:
@@ -91,6 +92,11 @@ def relation(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsPr
     return str(tool.parameterAsEnumString(parameters, RELATION, context))
 
 
+def per_cell(unit: str) -> str:
+    """Unit of the grids by that of the statistics, which may be empty."""
+    return f"{unit}{PER_CELL}" if unit else USUAL_UNIT
+
+
 def write_monthly(
     tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext, part: str, path: str, progress: Progress
 ) -> str:
@@ -121,7 +127,9 @@ def write_monthly(
     return folder
 
 
-def results(context: QgsProcessingContext, tr: Any, written: list[str], months: str, found: IndustryMap) -> dict[str, Any]:
+def results(
+    context: QgsProcessingContext, tr: Any, written: list[str], months: str, found: IndustryMap, unit: str
+) -> dict[str, Any]:
     """Dress the grids and give all outputs by name.
 
     Args:
@@ -130,12 +138,13 @@ def results(context: QgsProcessingContext, tr: Any, written: list[str], months: 
         written: Paths of the grids, as `paths` gives them.
         months: Folder of the monthly files, empty without.
         found: What came of the map.
+        unit: Of the grids.
     """
     for path, title in zip(
         written, ("Monthly output per cell", "Monthly output per cell, unscaled", "Monthly output, uncertainty")
     ):
         if path:
-            dress_series(context, path, tr(title), tr(UNIT))
+            dress_series(context, path, tr(title), tr(unit))
     numbers = {
         "R2_GRID": found.grid_accuracy["r2"], "RTAE_GRID": found.grid_accuracy["rtae"],
         "MAX_RELATIVE_ERROR": found.max_relative_error, "TOTAL": found.total, "MONTHS": len(Raster(written[0]).names),

@@ -17,26 +17,27 @@ from ..models.industry_map import IndustryMap
 from ..models.industry_model import IndustryCard, IndustryModel
 from ..models.industry_validation import CHANGE, LEVEL, Estimates, Validation
 from ..models.sa_cnn_training import AGGREGATE, ALLOCATED, Labels
-from ..reports import industry_report
+from ..reports import industry_report, industry_values
 from ..reports.accuracy_report import GridPicture
 from ..reports.document import write_report
-from ..reports.industry_report import IndustryReport, MonthlyGrid, Scheme, Sites
+from ..reports.industry_values import IndustryReport, MonthlyGrid, Scheme, Sites
 from ..spatial.factory_lights import SampleSet
 from ..spatial.grid import crs_name
 from ..spatial.provenance import plugin_version
 from ..spatial.raster import Raster
+from .grid_series_outputs import USUAL_UNIT
 from .report_content import cells_of, map_units
 
 SCHEMES = {
-    industry_validation.YEARS_OUT: industry_report.YEARS,
-    industry_validation.REGIONS_OUT: industry_report.REGIONS,
-    industry_validation.RANDOM: industry_report.RANDOM,
+    industry_validation.YEARS_OUT: industry_values.YEARS,
+    industry_validation.REGIONS_OUT: industry_values.REGIONS,
+    industry_validation.RANDOM: industry_values.RANDOM,
 }
 METHODS = {
     sa_cnn.NAME: "The network of paper [2]: from the light around a factory, its kind and the light of its region to its output, "
     "learnt from the output of regions.",
-    NAIVE: "No light: the same month of the nearest known years before and after; of a region without any, what a site of the "
-    "other regions makes.",
+    NAIVE: "No light: on the line between the same month of the nearest known years before and after; beyond these it grows as "
+    "the region usually does; of a region without any, what a site of the other regions makes.",
     LINEAR: "Output of a site as a linear function of the region's mean light of town and country, by least squares.",
     FOREST: "A forest of regression trees on the region's light of town, country and factory areas, the season, the year, and "
     "how many sites of each kind there are.",
@@ -48,15 +49,15 @@ LABELS = {
 }
 
 
-def training(result: IndustryTraining, warnings: Sequence[str]) -> IndustryReport:
-    """Content of the report of a training."""
+def training(result: IndustryTraining, unit: str, warnings: Sequence[str]) -> IndustryReport:
+    """Content of the report of a training; `unit`: of the statistics, where it is told."""
     validation, card, samples = result.validation, result.model.card, result.samples
     held = validation.schemes if validation else {}
     years = held.get(industry_validation.YEARS_OUT)
     return IndustryReport(
         title="Industrial output by month",
         method=card.method,
-        unit=_unit(card.deflated),
+        unit=_unit(unit, card.deflated),
         regions=samples.regions,
         months=samples.months.tolist(),
         published=result.totals,
@@ -68,7 +69,7 @@ def training(result: IndustryTraining, warnings: Sequence[str]) -> IndustryRepor
         methods=METHODS,
         sites=_sites(samples, result.outputs, result.used),
         networks=len(result.model.network.members),
-        data={**_trained_on(card, result.used, samples), **_facts(samples, card.deflated)},
+        data={**_trained_on(card, result.used, samples), **_facts(samples, unit, card.deflated)},
         settings=_settings(card.settings),
         warnings=warnings,
         versions=card.versions,
@@ -81,14 +82,15 @@ def map_report(
     result: IndustryMap,
     grid: Raster,
     deflated: bool,
+    unit: str,
     warnings: Sequence[str],
 ) -> IndustryReport:
-    """Content of the report of a map made with a model from a file; `deflated`: whether the statistics were."""
+    """Content of the report of a map made with a model from a file; `deflated` and `unit`: of the statistics."""
     card, labels = model.card, Labels.of(samples, result.totals)
     report = IndustryReport(
         title="Industrial output by month",
         method=card.method,
-        unit=_unit(deflated),
+        unit=_unit(unit, deflated),
         trained=False,
         regions=samples.regions,
         months=samples.months.tolist(),
@@ -99,7 +101,7 @@ def map_report(
         sites=_sites(samples, result.outputs, labels.used),
         networks=len(model.network.members),
         told=_told(card),
-        data={**_model_facts(card), **_facts(samples, deflated)},
+        data={**_model_facts(card), **_facts(samples, unit, deflated)},
         settings=_settings(card.settings),
         warnings=warnings,
         versions={**card.versions, "statgrid": plugin_version()},
@@ -169,11 +171,11 @@ def _told(card: IndustryCard) -> dict[str, float]:
     return {name: r2 for name, r2 in found.items() if r2 is not None}
 
 
-def _facts(samples: SampleSet, deflated: bool) -> dict[str, Any]:
+def _facts(samples: SampleSet, unit: str, deflated: bool) -> dict[str, Any]:
     side = samples.chips.shape[-1]
     return {
         "Factory sites": len(samples),
-        "Unit of the output": _unit(deflated),
+        "Unit of the output": _unit(unit, deflated),
         "Prices": _prices(deflated),
         "Light around a site": f"{side} × {side} cells",
         "Buffers around a site, m": samples.radii.tolist(),
@@ -181,9 +183,11 @@ def _facts(samples: SampleSet, deflated: bool) -> dict[str, Any]:
     }
 
 
-def _unit(deflated: bool) -> str:
-    """Unit of the output: the table does not tell its currency."""
-    return "constant prices" if deflated else "unit of the statistics"
+def _unit(told: str, deflated: bool) -> str:
+    """Unit of the output and its prices; the table itself does not tell its currency."""
+    if not deflated:
+        return told or "unit of the statistics"
+    return f"{told}, constant prices" if told else "constant prices"
 
 
 def _prices(deflated: bool) -> str:
@@ -212,7 +216,7 @@ def _mean_month(grid: Raster, unit: str) -> GridPicture:
         known += np.isfinite(values)
     mean = np.where(known > 0, total / np.maximum(known, 1), np.nan)
     span = grid.names[0] if len(grid.names) == 1 else f"{grid.names[0]} to {grid.names[-1]}"
-    what = grid.units[0] or "output per cell"
-    told = f"{what} ({unit})" if unit and unit not in what else what
+    what = grid.units[0]
+    told = f"{what} ({unit})" if what == USUAL_UNIT else what
     caption = f"The mean month of {span} after scaling, {told} ({Path(grid.path).name})."
     return GridPicture(mean, grid.grid.extent, what, caption)

@@ -77,10 +77,11 @@ class MapIndustrialOutput(StatGridAlgorithm):
         samples = load_samples(self.parameterAsFile(parameters, self.SAMPLES, context))
         statistics = table.read(self, parameters, context, Part(recorder, 0, 1))
         paths = grids.paths(self, parameters, context)
+        unit = table.unit(self, parameters, context)
         with work_folder() as folder, staged(*paths, report) as (*parts, report_part):
             lights = raster_paths(self, parameters, given.NIGHTLIGHTS, context)
             regions = given.save_regions(self, parameters, context, folder, recorder)
-            request = MapRequest(lights, *regions, grids.relation(self, parameters, context), grids.UNIT)
+            request = MapRequest(lights, *regions, grids.relation(self, parameters, context), grids.per_cell(unit))
             result = run_in_background(
                 lambda progress: map_industry(model, model_file, samples, statistics, request, MapFiles(*parts), progress),
                 Part(recorder, 1, 95),
@@ -90,10 +91,9 @@ class MapIndustrialOutput(StatGridAlgorithm):
                 content = industry_content(self.REPORT)
                 grid = Raster(parts[0])
                 grid.path = Path(paths[0]).name  # the caption's; the file itself still has its temporary name
-                content.write(
-                    report_part, content.map_report(model, samples, result, grid, statistics.deflated, recorder.warnings)
-                )
+                told = content.map_report(model, samples, result, grid, statistics.deflated, unit, recorder.warnings)
+                content.write(report_part, told)
                 del grid  # closed, or Windows would not rename it
             months = grids.write_monthly(self, parameters, context, parts[0], paths[0], Part(recorder, 95, 100))
-        results = grids.results(context, self.tr, paths, months, result)
+        results = grids.results(context, self.tr, paths, months, result, request.unit)
         return {**results, self.REPORT: report} if report else results

@@ -83,14 +83,14 @@ class SpatializeIndustry(StatGridAlgorithm):
         model = self.parameterAsFileOutput(parameters, self.OUTPUT_MODEL, context)
         recorder = Once(feedback)  # what is told of the statistics is told when training and when mapping
         statistics = table.read(self, parameters, context, Part(recorder, 0, 1))
-        paths = grids.paths(self, parameters, context)
+        paths, unit = grids.paths(self, parameters, context), table.unit(self, parameters, context)
         settings = IndustrySettings(
             pois.settings(self, parameters, context),
             given.chips(self, parameters, context),
             network.settings(self, parameters, context),
             network.folds(self, parameters, context),
             grids.relation(self, parameters, context),
-            grids.UNIT,
+            grids.per_cell(unit),
         )
         with work_folder() as folder, staged(*paths, report, model) as (*parts, report_part, model_part):
             regions, field = given.save_regions(self, parameters, context, folder, recorder)
@@ -114,14 +114,14 @@ class SpatializeIndustry(StatGridAlgorithm):
                 self.tr("StatGrid: spatialize industry"),
             )
             if report:
-                self._write_report(report_part, result, parts[0], Path(paths[0]).name, recorder.warnings)
+                self._write_report(report_part, result, unit, parts[0], Path(paths[0]).name, recorder.warnings)
             months = grids.write_monthly(self, parameters, context, parts[0], paths[0], Part(recorder, 95, 100))
-        results = grids.results(context, self.tr, paths, months, result.map)
+        results = grids.results(context, self.tr, paths, months, result.map, settings.unit)
         optional = {self.REPORT: report, self.OUTPUT_MODEL: model}
         return {**results, **{k: v for k, v in optional.items() if v}, **network.numbers(result.training)}
 
-    def _write_report(self, path: str, result: IndustryResult, grid_path: str, name: str, warnings: list[str]) -> None:
+    def _write_report(self, path: str, result: IndustryResult, unit: str, grid_path: str, name: str, warnings: list[str]) -> None:
         content = industry_content(self.REPORT)
         grid = Raster(grid_path)
         grid.path = name  # the caption's; the file itself still has its temporary name
-        content.write(path, content.mapped(content.training(result.training, warnings), result.map, grid))
+        content.write(path, content.mapped(content.training(result.training, unit, warnings), result.map, grid))

@@ -1,4 +1,4 @@
-"""Parameters of the table of monthly output: which fields hold what, and how the office adds months up."""
+"""Parameters of the table of monthly output: which fields hold what, in which unit, and how the office adds months up."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +11,7 @@ from qgis.core import (
     QgsProcessingParameterEnum,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
+    QgsProcessingParameterString,
 )
 
 from ..spatial.errors import InputError
@@ -21,13 +22,13 @@ from .inputs import require_field
 
 STATISTICS, FORM = "STATISTICS", "FORM"
 STATISTICS_REGION, STATISTICS_MONTH = "STATISTICS_REGION", "STATISTICS_MONTH"
-STATISTICS_VALUE, DEFLATOR = "STATISTICS_VALUE", "DEFLATOR"
+STATISTICS_VALUE, DEFLATOR, UNIT = "STATISTICS_VALUE", "DEFLATOR", "UNIT"
 USUAL_FIELDS = {STATISTICS_REGION: "region", STATISTICS_MONTH: "month", STATISTICS_VALUE: "value"}
 USUAL_DEFLATOR = "deflator"
 
 
 def declare(tool: StatGridAlgorithm) -> None:
-    """The table, its fields and its form."""
+    """The table, its fields, its form and its unit."""
     tool.add(
         QgsProcessingParameterFeatureSource(STATISTICS, tool.tr("Monthly statistics"), [QgsProcessing.SourceType.TypeVector]),
         "Table with a row for each region and month: published industrial output, e.g. a CSV file with the columns region, month "
@@ -52,6 +53,11 @@ def declare(tool: StatGridAlgorithm) -> None:
         "field named 'deflator' is taken by itself.",
         advanced=True,
     )
+    tool.add(
+        QgsProcessingParameterString(UNIT, tool.tr("Unit of the output"), optional=True),
+        "Of the statistics, e.g. million yuan: named by the report, and by the grid's bands and legend.",
+        advanced=True,
+    )
 
 
 def check(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
@@ -69,6 +75,11 @@ def read(
         progress.pushInfo(f"Output is divided by '{table.fields().at(columns[3]).name()}': everything is in constant prices.")
     rows = _rows(table, columns)
     return monthly_statistics(rows, tool.parameterAsEnumString(parameters, FORM, context), progress, STATISTICS)
+
+
+def unit(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+    """Unit of the statistics; empty when it is not told."""
+    return " ".join(tool.parameterAsString(parameters, UNIT, context).split())
 
 
 def _table(tool: StatGridAlgorithm, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsProcessingFeatureSource:

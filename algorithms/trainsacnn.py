@@ -103,7 +103,8 @@ class TrainSaCnn(StatGridAlgorithm):
             save_industry_model(result.model, model_part)
             if report:
                 content = industry_content(self.REPORT)
-                content.write(report_part, content.training(result, recorder.warnings))
+                unit = table.unit(self, parameters, context)
+                content.write(report_part, content.training(result, unit, recorder.warnings))
         results = {self.OUTPUT: output, **given.numbers(result)}
         return {**results, self.REPORT: report} if report else results
 

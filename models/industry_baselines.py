@@ -9,28 +9,33 @@ import numpy as np
 
 from ..spatial.deep_binding import require_package
 from ..spatial.factory_lights import SampleSet
+from ..spatial.progress import Progress, stop_if_cancelled
 from .sa_cnn_inputs import YEAR
 from .sa_cnn_training import Labels
 
 NAIVE, LINEAR, FOREST, FACTORY_LIGHT = "seasonal naive", "linear on light", "random forest", "light of factory areas"
 TREES = 200
-Estimator = Callable[[SampleSet, Labels, int], np.ndarray]
+Estimator = Callable[[SampleSet, Labels, int, Progress], np.ndarray]
 
 
-def seasonal_naive(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
-    """The same month of the nearest known years, mean of before and after; where none is, what a site of the others makes."""
+def seasonal_naive(samples: SampleSet, labels: Labels, seed: int, progress: Progress) -> np.ndarray:
+    """Seasonal naive with growth: the same month of the region's nearest known years, and what it usually grows in a year.
+
+    Between two known years a month lies on the line from one to the other; beyond the first or last one it goes on growing as
+    the region usually does. What no other year is known of is what a site of the other regions makes.
+    """
     known = np.where(labels.used, labels.totals, np.nan)
     sites = samples.sites_by_region
     found = np.full(known.shape, np.nan)
     months = samples.months
-    for column, month in enumerate(months):
-        same = np.flatnonzero(months % YEAR == month % YEAR)
-        for region in range(len(known)):
-            usable = same[np.isfinite(known[region, same])]
-            before, after = usable[months[usable] < month][-1:], usable[months[usable] > month][:1]
-            nearest = known[region, np.concatenate([before, after])]
-            if nearest.size:
-                found[region, column] = nearest.mean()
+    for region, values in enumerate(known):
+        growth = _usual_growth(values, months)
+        for column, month in enumerate(months):
+            others = np.isfinite(values) & (months % YEAR == month % YEAR) & (months != month)
+            if others.any():
+                place = months[others]
+                beyond = month - np.clip(month, place[0], place[-1])
+                found[region, column] = np.interp(month, place, values[others]) * growth ** (beyond / YEAR)
     has = np.isfinite(known) & (sites > 0)[:, None]
     site = np.nansum(np.where(has, known, 0), axis=0) / np.maximum((has * sites[:, None]).sum(axis=0), 1)
     level = np.nansum(known) / max(float((np.isfinite(known) * sites[:, None]).sum()), 1)
@@ -38,7 +43,16 @@ def seasonal_naive(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
     return np.where(np.isfinite(found), found, site[None] * sites[:, None])
 
 
-def linear_on_light(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
+def _usual_growth(values: np.ndarray, months: np.ndarray) -> float:
+    """How many times its output a region makes a year later: the median of all months known, and above 0, in two years."""
+    ratios: list[float] = []
+    for month in range(YEAR):
+        here = (values > 0) & (months % YEAR == month)
+        ratios += ((values[here][1:] / values[here][:-1]) ** (YEAR / np.diff(months[here]))).tolist()
+    return float(np.median(ratios)) if ratios else 1.0
+
+
+def linear_on_light(samples: SampleSet, labels: Labels, seed: int, progress: Progress) -> np.ndarray:
     """Output a site as a linear function of the mean light of town and country (least squares), times the region's sites."""
     sites = samples.sites_by_region.astype(float)[:, None]
     light = np.stack([np.ones(labels.totals.shape), samples.statistics[..., 0], samples.statistics[..., 4]], axis=2)
@@ -48,15 +62,15 @@ def linear_on_light(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray
     return np.maximum(columns @ fitted, 0)
 
 
-def factory_light(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
+def factory_light(samples: SampleSet, labels: Labels, seed: int, progress: Progress) -> np.ndarray:
     """Output in proportion to the light of the region's factory areas."""
     light = samples.region_sums(samples.light[:, :, 0])
     shining = light[labels.used].sum()
     return light * (labels.totals[labels.used].sum() / shining if shining > 0 else 0)
 
 
-def random_forest(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
-    """ln output a site by a forest on the statistics of region and month, season, year, and the number of sites of each kind.
+def random_forest(samples: SampleSet, labels: Labels, seed: int, progress: Progress) -> np.ndarray:
+    """ln output a site by a forest on `forest_columns`, grown a tree at a time so that cancel is heard; it is the same forest.
 
     Raises:
         MissingDependencyError: scikit-learn is not installed.
@@ -64,21 +78,33 @@ def random_forest(samples: SampleSet, labels: Labels, seed: int) -> np.ndarray:
     require_package("scikit-learn", "sklearn.ensemble")
     from sklearn.ensemble import RandomForestRegressor
 
+    sites = samples.sites_by_region[:, None]
+    columns = forest_columns(samples)
+    used = labels.used
+    goals = np.log1p(labels.totals / np.maximum(sites, 1))[used]
+    every = columns.reshape(-1, columns.shape[2])
+    forest = RandomForestRegressor(max_features=1 / 3, random_state=seed, warm_start=True)
+    estimated = np.zeros(len(every))
+    for trees in range(1, TREES + 1):
+        stop_if_cancelled(progress)
+        forest.set_params(n_estimators=trees).fit(columns[used], goals)
+        estimated += forest.estimators_[-1].predict(every)
+    return np.expm1(estimated / TREES).reshape(labels.totals.shape) * sites
+
+
+def forest_columns(samples: SampleSet) -> np.ndarray:
+    """Statistics of region and month, season, year, light, and the number of sites of each kind, shape (regions, t, columns)."""
     sites = samples.sites_by_region
     kinds = samples.region_sums(np.eye(len(samples.kinds))[samples.kind])
     poi = samples.region_sums(samples.poi) / np.maximum(sites, 1)
-    shape = labels.totals.shape
+    shape = len(sites), len(samples.months)
     month = np.broadcast_to(samples.months, shape)
     angle = 2 * np.pi * (month % YEAR) / YEAR
     local = samples.region_sums(samples.light[:, :, 0])
     share = kinds / np.maximum(sites, 1)[:, None]
     monthly = np.stack([np.sin(angle), np.cos(angle), month / YEAR, local / np.maximum(sites, 1)[:, None]], axis=2)
     lasting = np.broadcast_to(np.column_stack([share, poi, sites])[:, None], (*shape, share.shape[1] + 2))
-    columns = np.concatenate([samples.statistics, monthly, lasting], axis=2)
-    used, known = labels.used, np.maximum(sites, 1)[:, None]
-    forest = RandomForestRegressor(TREES, max_features=1 / 3, random_state=seed)
-    forest.fit(columns[used], np.log1p(labels.totals / known)[used])
-    return np.expm1(forest.predict(columns.reshape(-1, columns.shape[2]))).reshape(shape) * sites[:, None]
+    return np.concatenate([samples.statistics, monthly, lasting], axis=2)
 
 
 BASELINES: dict[str, Estimator] = {

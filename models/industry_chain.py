@@ -55,8 +55,8 @@ class IndustryTraining:
         return self.samples.region_sums(self.outputs)
 
 
-def labels_of(samples: SampleSet, statistics: MonthlyStatistics, progress: Progress) -> Labels:
-    """The totals of the samples' regions and months.
+def labels_of(samples: SampleSet, statistics: MonthlyStatistics, progress: Progress, mapping: bool = False) -> Labels:
+    """The totals of the samples' regions and months; warns of what is lost, to a training or, when `mapping`, to a map.
 
     Raises:
         InputError: Statistics and samples share no region or month.
@@ -69,7 +69,8 @@ def labels_of(samples: SampleSet, statistics: MonthlyStatistics, progress: Progr
             f"{_listed(samples.regions)}. Make the names alike."
         )
     if missing:
-        progress.pushWarning(f"STATISTICS hold nothing of {_listed(missing)}: not trained on.")
+        then = "what the model estimates of its factories stands there, unscaled" if mapping else "not trained on"
+        progress.pushWarning(f"STATISTICS hold nothing of {_listed(missing)}: {then}.")
     spare = [name for name in statistics.regions if name not in samples.regions]
     if spare:
         progress.pushWarning(f"REGIONS hold no region {_listed(spare)} that STATISTICS tell of: left out.")
@@ -88,8 +89,8 @@ def labels_of(samples: SampleSet, statistics: MonthlyStatistics, progress: Progr
         progress.pushWarning(f"There is no night light of {month_spans(unseen.tolist())}: left out.")
     found = Labels.of(samples, totals)
     without = [name for name, sites in zip(samples.regions, samples.sites_by_region) if not sites]
-    if without:
-        progress.pushWarning(f"No factory lies in {_listed(without)}: not trained on, and mapped by light.")
+    if without and not mapping:  # `map_output` tells what it does there
+        progress.pushWarning(f"No factory lies in {_listed(without)}: not trained on.")
     return found
 
 
@@ -179,7 +180,7 @@ def map_industry(
     Raises:
         InputError: Samples, light, regions and statistics do not belong together.
     """
-    labels = labels_of(samples, statistics, progress)
+    labels = labels_of(samples, statistics, progress, mapping=True)
     series = LightSeries(request.lights, role="NIGHTLIGHTS")
     missing = np.setdiff1d(samples.months, series.months)
     if missing.size:
@@ -187,7 +188,7 @@ def map_industry(
             f"NIGHTLIGHTS lack {month_spans(missing.tolist())}, which SAMPLES hold. Give the light the samples were cut from."
         )
     columns = np.searchsorted(series.months, samples.months)
-    _require_same_light(samples, series, int(columns[0]))
+    _require_same_light(samples, series, columns)
     units = read_units(request.regions, [], series.grid.crs, progress, role="REGIONS")
     zones = read_zones(request.regions, request.region_field, units, "REGION", "region", optional=False)
     if zones.names != samples.regions:
@@ -297,25 +298,27 @@ def spatialize_industry(
     return IndustryResult(training, found)
 
 
-def _require_same_light(samples: SampleSet, series: LightSeries, step: int) -> None:
+def _require_same_light(samples: SampleSet, series: LightSeries, columns: np.ndarray) -> None:
     """Raise where the sites' cells do not shine as the samples say: factories would be looked for in the wrong places.
 
     Args:
         samples: The samples.
         series: The light to map by.
-        step: Which of its bands is the samples' first month.
+        columns: Which of its bands each of the samples' months is; the first, the middle and the last one are compared.
     """
     grid, half = series.grid, samples.chips.shape[-1] // 2
     rows, cols = grid.cells_at(samples.x, samples.y)
     alike = bool(grid.reference.IsSame(spatial_reference(samples.crs)))
+    months = {0, len(columns) // 2, len(columns) - 1}
     for site in range(0, len(samples), max(1, len(samples) // SITES_COMPARED)):
         row, col = int(rows[site]), int(cols[site])
         alike = alike and 0 <= row < grid.rows and 0 <= col < grid.cols
         if alike:
             first, left = max(row - 1, 0), max(col - 1, 0)
             block = Block(first, left, min(row + 2, grid.rows) - first, min(col + 2, grid.cols) - left)
-            light = np.nan_to_num(series.read(step, block, 0, np.inf)[0])
             top, begin = half + first - row, half + left - col
-            alike = np.allclose(light, samples.chips[site, 0, top : top + block.rows, begin : begin + block.cols], rtol=1e-3)
+            chips = samples.chips[site, :, top : top + block.rows, begin : begin + block.cols]
+            light = {month: np.nan_to_num(series.read(int(columns[month]), block, 0, np.inf)[0]) for month in months}
+            alike = all(np.allclose(light[month], chips[month], rtol=1e-3) for month in months)
     if not alike:
         raise InputError("NIGHTLIGHTS are not the light that SAMPLES were cut from. Give that light, or sample again.")

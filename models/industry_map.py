@@ -2,9 +2,11 @@
 
 Output is made where factories are, and brighter cells of a factory's area make more of it:  v_i = Σ_c α_ct φ_ci (L_it + 1).  φ_ci
 is 1 in the cells of site c's area (its smallest buffer), else 0. α is either each site's own, so that its cells add up to its
-estimate, or one for all sites as in paper [2], v_i = α_t φ_i L_it + β_t L_it, with α, β ≥ 0 fitted to the estimates of the month.
-Then each region is scaled to its published output, cells at a border by the share in each region; the unscaled grid is kept and
-is what R² of the grid is computed on.
+estimate, or one for all sites as in paper [2], v_i = α_t φ_i L_it + β_t L_it, with α, β ≥ 0 fitted to the sites' estimates of the
+month by the light of their areas and of their largest buffers. Buffers overlap, and leave cells out, so α and β are then
+multiplied alike: all cells of regions with factories add up to the estimates. (Fitted to sums of regions they would do so by
+themselves, but a few regions a month do not tell α from β.) Then each region is scaled to its published output, cells at a border
+by the share in each region; the unscaled grid is kept and is what R² of the grid is computed on.
 """
 
 import contextlib
@@ -135,11 +137,13 @@ def map_output(
         raise InputError(f"RELATION '{relation}' is unknown. Choose one of {', '.join(RELATIONS)}.")
     cells = _cells(inputs, Part(progress, 0, 10))
     wanted = [inputs.outputs.mean(axis=0), *(inputs.outputs if files.uncertainty else [])]
+    whole = None
     if relation == PER_MONTH:
-        estimate, *members = [_Spread.linear(inputs, cells, outputs) for outputs in wanted]
+        whole = _sums(inputs, Part(progress, 10, 20))
+        spreads = [_Spread.linear(inputs, cells, outputs, whole.light) for outputs in wanted]
     else:
-        estimate, *members = [_Spread(cells, cells.values(outputs)) for outputs in wanted]
-    return _write(inputs, estimate, members, files, metadata, unit, progress)
+        spreads = [_Spread(cells, cells.values(outputs)) for outputs in wanted]
+    return _write(inputs, spreads, whole, files, metadata, unit, progress)
 
 
 @dataclass(frozen=True)
@@ -157,15 +161,25 @@ class _Spread:
     light: Optional[np.ndarray] = None
 
     @classmethod
-    def linear(cls, inputs: MapInputs, cells: _Cells, estimate: np.ndarray) -> "_Spread":
-        """α and β of each month by non-negative least squares over the sites."""
+    def linear(cls, inputs: MapInputs, cells: _Cells, estimate: np.ndarray, light: np.ndarray) -> "_Spread":
+        """α and β of each month by non-negative least squares over the sites, multiplied to add up to the estimates.
+
+        Args:
+            inputs: What is mapped.
+            cells: The cells of factories.
+            estimate: Output of each site and month, shape (n, t).
+            light: Of each region and month, shape (regions, t).
+        """
         areas = np.zeros_like(estimate)
         np.add.at(areas, cells.site, cells.light - 1)
         wide = inputs.samples.buffers[..., -1].sum(axis=(1, 2))[:, None] * inputs.samples.light[:, :, -1]
         found = np.array([_two_positive(a, b, g) for a, b, g in zip(areas.T, wide.T, estimate.T)])
         values = np.zeros((len(cells.number), estimate.shape[1]))
         np.maximum.at(values, cells.place, cells.light - 1)
-        return cls(cells, values * found[:, 0], found[:, 1])
+        fitted = cls(cells, values * found[:, 0], found[:, 1])
+        placed = fitted.sums(light)[inputs.samples.sites_by_region > 0].sum(axis=0)
+        factor = np.divide(estimate.sum(axis=0), placed, out=np.zeros_like(placed), where=placed > 0)
+        return cls(cells, fitted.values * factor, found[:, 1] * factor)
 
     def sums(self, light: np.ndarray) -> np.ndarray:
         """Sums of regions by the sums of their light, shape (regions, t)."""
@@ -215,19 +229,19 @@ def _cells(inputs: MapInputs, progress: Progress) -> _Cells:
 
 def _write(
     inputs: MapInputs,
-    estimate: _Spread,
-    members: list[_Spread],
+    spreads: list[_Spread],
+    whole: Optional["_Sums"],
     files: MapFiles,
     metadata: dict[str, str],
     unit: str,
     progress: Progress,
 ) -> IndustryMap:
-    samples, grid = inputs.samples, inputs.coverage.grid
-    by_light = estimate.light is not None
-    shining = _sums(inputs, Part(progress, 10, 20))[0] if by_light else np.zeros(inputs.totals.shape)
+    """Scale the estimate, which comes first, and each network's; `whole` is needed where they spread by light."""
+    samples, grid, (estimate, *members) = inputs.samples, inputs.coverage.grid, spreads
+    shining = whole.light if whole else np.zeros(inputs.totals.shape)
     sums = estimate.sums(shining)
-    scaling = _Scaling.of(inputs, sums, Part(progress, 20, 30))
-    by_light = by_light or scaling.needs_light()
+    scaling = _Scaling.of(inputs, sums, whole, Part(progress, 20, 30))
+    by_light = whole is not None or scaling.needs_light()
     factors = [_factors(inputs, member.sums(shining)) for member in members]
     names = [month_name(int(month)) for month in samples.months]
     layout = RasterLayout(grid, names, [unit], {**metadata, "STATGRID_QUANTITY": "count"})
@@ -271,7 +285,7 @@ class _Scaling:
     even: np.ndarray
 
     @classmethod
-    def of(cls, inputs: MapInputs, sums: np.ndarray, progress: Progress) -> "_Scaling":
+    def of(cls, inputs: MapInputs, sums: np.ndarray, whole: Optional["_Sums"], progress: Progress) -> "_Scaling":
         totals, regions = inputs.totals, np.array(inputs.samples.regions, object)
         known = np.isfinite(totals)
         if (~known & (sums > 0)).any():
@@ -280,10 +294,11 @@ class _Scaling:
         lost = known & (totals > 0) & ~_can_be_scaled(inputs, sums)
         light, even = np.zeros_like(sums), np.zeros_like(sums)
         if lost.any():
-            shining, cells = _sums(inputs, progress)
+            whole = whole or _sums(inputs, progress)
+            shines = whole.light > 0
             with np.errstate(divide="ignore", invalid="ignore"):
-                light = np.where(lost & (shining > 0), totals / shining, 0.0)
-                even = np.where(lost & ~(shining > 0) & (cells > 0)[:, None], totals / cells[:, None], 0.0)
+                light = np.where(lost & shines, totals / whole.light, 0.0)
+                even = np.where(lost & ~shines & (whole.cells > 0)[:, None], totals / whole.cells[:, None], 0.0)
             names = ", ".join(f"'{name}'" for name in regions[lost.any(axis=1)][:5])
             progress.pushWarning(
                 f"No factory with an output lies in {names}, though STATISTICS hold some: it was spread there by light. Check "
@@ -320,15 +335,22 @@ def _factors(inputs: MapInputs, sums: np.ndarray) -> np.ndarray:
     return np.where(known, np.nan_to_num(ratio), usual[:, None])
 
 
-def _sums(inputs: MapInputs, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Sums:
     """Light of each region and month, shape (regions, t), and its cells, shape (regions,), by shares."""
+
+    light: np.ndarray
+    cells: np.ndarray
+
+
+def _sums(inputs: MapInputs, progress: Progress) -> _Sums:
     light = np.zeros(inputs.totals.shape)
     cells = np.zeros(len(light))
     for block, share in _blocks(inputs):
         stop_if_cancelled(progress)
         light += share @ _light(inputs, block)
         cells += share.sum(axis=1)
-    return light, cells
+    return _Sums(light, cells)
 
 
 def _blocks(inputs: MapInputs) -> Iterator[tuple[Block, np.ndarray]]:

@@ -100,7 +100,7 @@ def validate(samples: SampleSet, labels: Labels, settings: SaCnnSettings, folds:
         sums = samples.region_sums(model.outputs(samples, progress)[0])
         found[scheme][sa_cnn.NAME][out] = (sums * region_levels(known, sums)[:, None])[out]
         for name, estimate in BASELINES.items():
-            found[scheme][name][out] = estimate(samples, known, settings.seed)[out]
+            found[scheme][name][out] = estimate(samples, known, settings.seed, progress)[out]
         progress.setProgress(80 + 20 * (number + 1) / len(left_out))
     estimates = {
         scheme: Estimates(scheme, np.where(fold >= 0, labels.totals, np.nan), fold, found[scheme], samples.months)

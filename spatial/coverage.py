@@ -129,7 +129,7 @@ class UnitCoverage:
         if overlap > OVERLAP_WORTH_A_WARNING:
             progress.pushWarning(
                 f"Units overlap each other on {overlap:.1%} of their area. Every unit keeps its total, "
-                "but shared places receive people from each. Clean the borders if that is not meant."
+                "but shared places are given a part of each. Clean the borders if that is not meant."
             )
         error = self.grid.plane_area_error()
         if abs(error) > MAX_PLANE_AREA_ERROR:

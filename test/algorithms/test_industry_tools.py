@@ -490,6 +490,27 @@ def test_the_grid_arrives_with_its_time(single, made):
         assert ends == ["2017-01-01", "2021-12-31"]
 
 
+def test_the_unit_is_told_by_grids_layers_and_report(single, made):
+    files = {name: str(made / f"{name}.tif") for name in GRIDS}
+    report = made / "report.html"
+    run_and_load("mapindustrialoutput", {**single.mapping, **files, "UNIT": " million  <yuan>\n", "REPORT": str(report)})
+    assert all(set(Raster(path).units) == {"million <yuan> per cell"} for path in files.values())
+    for layer in QgsProject.instance().mapLayers().values():
+        labels = [item.label for item in layer.renderer().shader().rasterShaderFunction().colorRampItemList()]
+        assert labels[-1].endswith(" million <yuan> per cell"), labels
+    text = report.read_text(encoding="utf-8")
+    assert "all months together (million &lt;yuan&gt;, constant prices)" in text
+    assert "after scaling, million &lt;yuan&gt; per cell (OUTPUT.tif)" in text
+    assert "output per cell" not in text
+
+
+def test_the_unit_is_told_by_the_report_of_a_training(single, made):
+    given = {**single.training, **outputs("trainsacnn", made), "UNIT": "million yuan"}
+    run("trainsacnn", given)
+    assert "a month (million yuan, constant prices)" in Path(given["REPORT"]).read_text(encoding="utf-8")
+    assert Path(given["OUTPUT"]).read_bytes() == Path(single.training["OUTPUT"]).read_bytes()
+
+
 # Other regions, other statistics
 
 
@@ -554,7 +575,8 @@ def test_a_table_may_hang_on_broken_shapes(single, made):
 def test_one_region_only_cannot_be_left_out(chain, made):
     files = {"OUTPUT": str(made / "output.tif"), "REPORT": str(made / "report.html")}
     feedback = Feedback()
-    results = run("spatializeindustry", {**chain.given, "REGIONS": NORTH, "ENSEMBLE": 1, "FOLDS": 2, **files}, feedback)
+    given = {**chain.given, "REGIONS": NORTH, "ENSEMBLE": 1, "FOLDS": 2, "UNIT": "million yuan"}
+    results = run("spatializeindustry", {**given, **files}, feedback)
     assert results["R2_REGIONS_OUT"] is None
     assert isinstance(results["R2_YEARS_OUT"], float)
     told = "Not validated with regions left out: only one region with factories has statistics above 0"
@@ -565,6 +587,8 @@ def test_one_region_only_cannot_be_left_out(chain, made):
     )
     assert results["TOTAL"] == pytest.approx(wanted, rel=1e-6)
     assert results["MAX_RELATIVE_ERROR"] < 1e-6
+    assert set(Raster(files["OUTPUT"]).units) == {"million yuan per cell"}
+    assert "RMSE (million yuan, constant prices)" in Path(files["REPORT"]).read_text(encoding="utf-8")
 
 
 def test_a_region_without_factories_gets_its_output_by_light(single, made):
@@ -578,7 +602,7 @@ def test_a_region_without_factories_gets_its_output_by_light(single, made):
     assert results["REGIONS_USED"] == 1
     feedback = Feedback()
     run("trainsacnn", {**single.training, "SAMPLES": samples, "OUTPUT": model, "REPORT": ""}, feedback)
-    assert "No factory lies in 'north': not trained on, and mapped by light." in feedback.warnings
+    assert "No factory lies in 'north': not trained on." in feedback.warnings
     feedback = Feedback()
     results = run("mapindustrialoutput", {**single.mapping, "MODEL": model, "SAMPLES": samples, "OUTPUT": output}, feedback)
     assert any(text.startswith("No factory with an output lies in 'north'") for text in feedback.warnings)

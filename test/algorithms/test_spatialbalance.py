@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from osgeo import gdal
 from qgis.core import (
     NULL,
     Qgis,
@@ -243,6 +244,24 @@ def test_the_report_tells_what_changed(grid, halves, tmp_path):
     ):  # fmt: skip
         assert words in html, words
     assert html.count("<img ") == 5
+
+
+@pytest.mark.parametrize(
+    ("unit", "head"),
+    [
+        ("million yuan per cell", "Output (million yuan)"),
+        ("tonnes", "Output (tonnes)"),
+        ("output per cell", "Output"),
+        ("", "Output"),
+    ],
+)
+def test_a_month_has_the_unit_of_its_cells_sum(grid, halves, tmp_path, unit, head):
+    raster = gdal.Open(grid, gdal.GA_Update)
+    for band in range(1, raster.RasterCount + 1):
+        raster.GetRasterBand(band).SetUnitType(unit)
+    del raster
+    results = run("spatialbalance", {"INPUT": grid, "REGIONS": halves, "FIELD": "half", **outputs(tmp_path)})
+    assert f">{head}</th>" in Path(results["REPORT"]).read_text(encoding="utf-8")
 
 
 def test_nothing_optional_is_needed(grid, halves, tmp_path):

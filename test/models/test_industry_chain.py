@@ -60,11 +60,23 @@ def test_all_that_is_lost_on_the_way_is_told(samples_of):
         "STATISTICS hold nothing of 'Mitte': not trained on.",
         "REGIONS hold no region 'Ost' that STATISTICS tell of: left out.",
         "There is no night light of 2011-12, 2012-04: left out.",
-        "No factory lies in 'Mitte', 'Süd': not trained on, and mapped by light.",
+        "No factory lies in 'Mitte', 'Süd': not trained on.",
     ]
     assert labels.used.tolist() == [[False] * 3, [True] * 3, [False] * 3]
     assert labels.totals[1:].tolist() == [[1] * 3] * 2
     assert np.isnan(labels.totals[0]).all()
+
+
+def test_a_map_tells_what_it_makes_of_what_is_not_known(samples_of):
+    """The model may come from elsewhere: of training, a map has nothing to say."""
+    samples = samples_of([1, 1], [0, 1], 3, regions=["Mitte", "Nord", "Süd"])
+    progress = Silent()
+    labels_of(samples, statistics_of(np.ones((3, 5)), ["Süd", "Ost", "Mitte"], FIRST - 1), progress, mapping=True)
+    assert progress.warnings == [
+        "STATISTICS hold nothing of 'Nord': what the model estimates of its factories stands there, unscaled.",
+        "REGIONS hold no region 'Ost' that STATISTICS tell of: left out.",
+        "There is no night light of 2011-12, 2012-04: left out.",
+    ]  # that no factory lies in the others, the map tells with what it does there
 
 
 def test_months_without_any_value_are_not_missed(samples):
@@ -211,6 +223,15 @@ def test_other_light_than_that_of_the_samples_is_refused(case):
             case.map(lights=lights)
 
 
+@pytest.mark.parametrize("month", [0, 1, 2])
+def test_light_that_differs_in_one_month_only_is_refused_too(case, month):
+    light = case.light.copy()
+    light[month] += 1
+    lights = case.world.raster("patched", light, names=["2012-01", "2012-02", "2012-03"])
+    with pytest.raises(InputError, match=r"^NIGHTLIGHTS are not the light that SAMPLES were cut from"):
+        case.map(lights=lights)
+
+
 def test_sites_at_the_edge_of_the_light_are_recognised(case):
     rows, cols = np.array([0, 7]), np.array([0, 7])
     padded = np.pad(case.light, ((0, 0), (2, 2), (2, 2)))
@@ -232,6 +253,16 @@ def test_other_regions_than_those_of_the_samples_are_refused(case):
 def test_kinds_that_the_model_does_not_know_are_told(case):
     case.map(samples=replace(case.samples, kinds=["food", "textiles"]))
     assert case.progress.warnings == ["MODEL knows no factories of kind 'textiles'; they are taken for none of its kinds."]
+
+
+def test_a_region_without_statistics_is_mapped_as_the_model_estimates_it(case):
+    found = case.map(statistics=statistics_of(case.totals[:1], ["Nord"]))
+    values = Raster(case.out).read(next(Raster(case.out).grid.blocks()))
+    np.testing.assert_allclose(values[:, :, :4].sum(axis=(1, 2)), case.totals[0], rtol=1e-6)
+    np.testing.assert_allclose(values[:, :, 4:].sum(axis=(1, 2)), found.sums[1], rtol=1e-6)
+    assert case.progress.warnings == [
+        "STATISTICS hold nothing of 'Süd': what the model estimates of its factories stands there, unscaled."
+    ]
 
 
 def test_a_map_keeps_the_totals_and_tells_where_it_comes_from(case):

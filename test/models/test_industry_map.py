@@ -294,7 +294,7 @@ def nonnegative(first, second, goal):
 
 
 def linear(case, outputs):
-    """v of paper [2]'s relation by hand, shape (t, rows, cols), and α and β of each month."""
+    """v of paper [2]'s relation by hand, shape (t, rows, cols), and α and β of each month as fitted around the sites."""
     area = np.zeros((SIDE, SIDE), bool)
     for cells in case.areas:
         area[tuple(np.transpose(cells))] = True
@@ -304,7 +304,8 @@ def linear(case, outputs):
         wide = 9 * case.inputs.samples.light[:, month, 1]
         alpha, beta = nonnegative(narrow, wide, outputs[:, month])
         factors.append((alpha, beta))
-        found.append(alpha * area * light + beta * light)
+        values = alpha * area * light + beta * light
+        found.append(values * outputs[:, month].sum() / values.sum())
     return np.array(found), np.array(factors)
 
 
@@ -324,6 +325,30 @@ def test_one_relation_for_all_is_that_of_the_paper(case, case_of):
     np.testing.assert_allclose(case.out, scaled(values)[0], rtol=1e-5)
     assert case.result.max_relative_error < 1e-6
     assert np.abs(case.deviation).max() < 1e-6
+
+
+@pytest.mark.parametrize("sites", [SITES, ((2, 1), (2, 2), (3, 2), (4, 4))])
+def test_one_relation_for_all_makes_no_more_and_no_less_than_the_sites(world, sites):
+    """Around sites light is counted once for each of them, and further out not at all: fitted factors alone add up to less."""
+    case = Case(world, sites=sites).map(PER_MONTH)
+    np.testing.assert_allclose(case.raw.sum(axis=(1, 2)), case.inputs.outputs.mean(axis=0).sum(axis=0), rtol=1e-5)
+
+
+def test_light_of_a_region_without_factories_takes_nothing_from_the_others(world):
+    case = Case(world, sites=SITES[:1])
+    sites = case.inputs.samples
+    outputs = 2 * 9 * sites.light[:, :, 1]
+    case.with_(outputs=np.stack([outputs] * 2)).map(PER_MONTH)
+    west = (case.raw * west_share()).sum(axis=(1, 2))
+    np.testing.assert_allclose(west, outputs[0], rtol=1e-5)
+    np.testing.assert_allclose(case.raw[0, 0, 5] / case.raw[0, 5, 0], case.light[0, 0, 5] / case.light[0, 5, 0], rtol=1e-5)
+
+
+def test_light_is_summed_up_once(world, monkeypatch):
+    sums, calls = industry_map._sums, []
+    monkeypatch.setattr(industry_map, "_sums", lambda *given: calls.append(1) or sums(*given))
+    Case(world, sites=SITES[:1]).map(PER_MONTH)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("relation", [PER_SITE, PER_MONTH])

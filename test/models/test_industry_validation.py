@@ -79,6 +79,20 @@ def test_cancel_ends_it(industry):
         validated(industry.samples, industry.totals, progress=progress)
 
 
+def test_cancel_is_heard_within_a_baseline(industry, monkeypatch):
+    """A forest of many regions takes far longer than a second."""
+    progress = Silent()
+
+    def patient(samples, labels, seed, heard):
+        progress.cancelled = True
+        assert heard.isCanceled()
+        raise Cancelled
+
+    monkeypatch.setattr(industry_validation, "BASELINES", {"patient": patient})
+    with pytest.raises(Cancelled):
+        validated(industry.samples, industry.totals, progress=progress)
+
+
 def test_one_region_cannot_be_left_out_which_a_sentence_says(samples_of):
     samples = samples_of([0, 0], [0, 1], 24, regions=["works", "fields"])
     found = validated(samples, np.full((2, 24), 3.0))
@@ -160,7 +174,7 @@ def test_no_network_or_baseline_is_given_what_it_must_estimate(world, monkeypatc
         given.extend(labels.used for labels in every)
         return train(samples, every, settings, progress)
 
-    def spied(samples, labels, seed):
+    def spied(samples, labels, seed, progress):
         known.append(labels.used)
         return np.zeros(labels.totals.shape)
 

@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from statgrid.reports import industry_report
+from statgrid.reports import industry_report, industry_sections
 from statgrid.reports.accuracy_report import GridPicture
 from statgrid.reports.document import render
-from statgrid.reports.industry_report import RANDOM, REGIONS, YEARS, IndustryReport, MonthlyGrid, Scheme, Sites
+from statgrid.reports.industry_values import RANDOM, REGIONS, YEARS, IndustryReport, MonthlyGrid, Scheme, Sites
 from statgrid.reports.plots import Picture
 from statgrid.spatial.accuracy import accuracy
 
@@ -30,7 +30,7 @@ def _warnings_fail():
 def _blank_curves(request, monkeypatch):
     """Drawing takes most of the time, and curves have tests of their own."""
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(industry_report, "curves", lambda lines, **how: Picture(b"", 1, 1))
+        monkeypatch.setattr(industry_sections, "curves", lambda lines, **how: Picture(b"", 1, 1))
 
 
 @pytest.fixture
@@ -325,6 +325,6 @@ def test_any_name_can_be_drawn(drawn, region):
 
 def test_published_output_is_drawn_on_top(monkeypatch):
     seen = []
-    monkeypatch.setattr(industry_report, "curves", lambda lines, **how: seen.append(list(lines)) or Picture(b"", 1, 1))
+    monkeypatch.setattr(industry_sections, "curves", lambda lines, **how: seen.append(list(lines)) or Picture(b"", 1, 1))
     page(output_report(1))
     assert seen == [["estimated", "year left out", "published"]]

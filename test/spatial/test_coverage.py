@@ -76,6 +76,7 @@ def test_overlapping_units_are_told(world):
     progress = Silent()
     cover(world, [("a", 1, (0, 0, 2, 2)), ("b", 1, (1, 0, 3, 2))], progress=progress)
     assert "overlap" in progress.warnings[0]
+    assert "people" not in progress.warnings[0]  # units may be regions, and totals their output
 
 
 def test_every_block_comes_in_order_covered_or_not(world):
