@@ -1,8 +1,14 @@
 """Training SA-CNN on the totals of regions, or on labels allocated to sites (METHODS section 6).
 
-Aggregate labels:  loss = mean_dt | ln(ε + Σ_c ĝ_ct) − ln(ε + Y_dt) | + weight decay + penalty on jumps of ln ĝ
+Aggregate labels:  loss = mean_dt | ln(ε + e^(u_d) Σ_c ĝ_ct) − ln(ε + Y_dt) | + weight decay + penalty on jumps of ln ĝ
 Allocated labels:  y_ct = Y_dt · (the site's share of the light of its region's sites),
                    loss = mean_ct (ln(ε + ĝ_ct) − ln(ε + y_ct))² + the same
+
+u_d is a level of the region's own, drawn to 0 the more strongly the more regions there are (`level_decay`): differences between a
+few regions cannot tell what makes sites differ, and a network made to explain them would make it up.
+
+Weight decay draws every kernel to where it began (Li, Grandvalet and Davoine 2018): to 0 for the last layer, to the rule of light
+for w, to random patterns for the layers below. Drawn to 0, layers that are multiplied died, and no chip was looked at.
 
 Jumps are those from one month to the next, where both are trained on: what is held out plays no part, not even its light.
 Every step looks at all sites in a few months, two in a row wherever there are two. Chips are turned and mirrored together, and
@@ -36,6 +42,8 @@ JUMPS = 0.01  # weight of the mean squared jump
 CHIPS_A_CALL = 4096  # predicted at once
 MOST_THREADS = 4
 LEVEL_MONTHS = 3
+DEEP_DECAY = 10.0  # times the weight decay of w: what few numbers can tell is not to be told by many
+REGIONS_AN_UNKNOWN = 1.5  # for each thing that sites differ in: with so many, u weighs as much as its mean square
 ELASTICITY = 0.75  # between output that follows light and sites that are alike, the two simple rules
 
 _graphs: dict[str, Callable[..., Any]] = {}  # traced once for all trainings, whatever their sizes
@@ -50,7 +58,7 @@ class SaCnnSettings:
         members: Networks averaged.
         iterations: Steps.
         learning_rate: Adam's at the start.
-        weight_decay: Penalty on the sum of the squared kernels.
+        weight_decay: Penalty on the sum of squared distances of the kernels from their start; `DEEP_DECAY` times that below w.
         seed: Every random choice hangs on it.
     """
 
@@ -227,6 +235,7 @@ class _Ready:
     data: tuple[Any, ...]
     sizes: tuple[int, int]
     prior: np.ndarray
+    level_decay: float
 
     @classmethod
     def of(
@@ -253,14 +262,17 @@ class _Ready:
             tf.constant(used, tf.float32), tf.constant(month_pairs(samples.months, used.any(axis=0)), tf.int32),
         )  # fmt: skip
         prior = by_light(scaling, inputs.names, samples)
-        return cls(scaling, mean, data, (inputs.channels, inputs.statistics.shape[2]), prior)
+        return cls(scaling, mean, data, (inputs.channels, inputs.statistics.shape[2]), prior, level_decay(samples))
 
     def fit(self, tf: Any, settings: SaCnnSettings, share: _Share) -> list[np.ndarray]:
         """Train one network, in any thread."""
-        state = adam.begin(tf, [*sa_cnn.start(*self.sizes, settings.seed)[:-1], self.prior])
+        levels = np.zeros(self.data[4].shape[0], np.float32)
+        begun = [*sa_cnn.start(*self.sizes, settings.seed)[:-1], self.prior]
+        state = adam.begin(tf, [*begun, levels])
         recipe = (
             tf.constant(settings.learning_rate, tf.float32), tf.constant(settings.iterations, tf.float32),
-            tf.constant(settings.weight_decay, tf.float32), tf.constant(settings.seed, tf.int32), tf.constant(self.prior),
+            tf.constant(settings.weight_decay, tf.float32), tf.constant(settings.seed, tf.int32),
+            tf.constant(self.level_decay, tf.float32), tuple(tf.constant(w) for w in begun),
         )  # fmt: skip
         sites, size = self.data[0].shape[0], self.data[0].shape[2]
         at_once = max(1, min(STEPS_A_CALL, CELLS_A_CALL // (sites * 2 * PAIRS * size**2)))
@@ -270,7 +282,16 @@ class _Ready:
             end = min(done + at_once, settings.iterations)
             state = _graphs[settings.labels](tf.constant(done), tf.constant(end), self.data, recipe, state)
             share.done += end - done
-        return [w.numpy() for w in state[0]]
+        return [w.numpy() for w in state[0][:-1]]  # levels are told by `region_levels`, of all networks together
+
+
+def level_decay(samples: SampleSet) -> float:
+    """Weight of the mean squared u in the loss: how much is to be learnt from differences between regions.
+
+    What they have to tell are the things that sites differ in: their kind, number of points of interest, town, and light.
+    """
+    unknown = len(samples.kinds) - 1 + 3
+    return float((np.count_nonzero(samples.sites_by_region) / (REGIONS_AN_UNKNOWN * unknown)) ** 2)
 
 
 def by_light(scaling: Scaling, names: Sequence[str], samples: SampleSet) -> np.ndarray:
@@ -314,8 +335,8 @@ def _trace(tf: Any, labels: str) -> None:
         real(none, none, none, none), real(none, none, none, none), real(none, none, none), tf.TensorSpec([none], tf.int32),
         real(none, none), real(none, none), tf.TensorSpec([none, 2], tf.int32),
     )  # fmt: skip
-    recipe = (real(), real(), real(), one, real(none, 1))
-    layers = tuple(real(*([none] * len(shape))) for shape in sa_cnn.shapes(1, 1))
+    network = tuple(real(*([none] * len(shape))) for shape in sa_cnn.shapes(1, 1))
+    recipe, layers = (real(), real(), real(), one, real(), network), (*network, real(none))
 
     def steps(begin: Any, end: Any, data: Any, recipe: Any, state: Any) -> Any:
         def body(k: Any, weights: Any, means: Any, squares: Any) -> Any:
@@ -327,17 +348,18 @@ def _trace(tf: Any, labels: str) -> None:
 
 
 def _step(tf: Any, labels: str, k: Any, data: Any, recipe: Any, state: Any) -> Any:
-    rate, iterations, decay, seed, prior = recipe
+    rate, iterations, decay, seed, level_decay, begun = recipe
     weights = state[0]
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        kernels = [*(w for w in weights[:-1] if len(w.shape) > 1), weights[-1] - prior]
-        penalty = decay * tf.add_n([tf.reduce_sum(w * w) for w in kernels])
-        loss = _loss(tf, labels, weights, data, tf.stack([seed, k])) + penalty
+        *network, levels = weights
+        *deep, wide = [tf.reduce_sum(tf.square(w - first)) for w, first in zip(network, begun) if len(w.shape) > 1]
+        penalty = decay * (DEEP_DECAY * tf.add_n(deep) + wide) + level_decay * tf.reduce_mean(levels * levels)
+        loss = _loss(tf, labels, network, levels, data, tf.stack([seed, k])) + penalty
     return adam.step(tf, k, state, tape.gradient(loss, weights), rate, iterations)
 
 
-def _loss(tf: Any, labels: str, weights: Any, data: Any, seed: Any) -> Any:
+def _loss(tf: Any, labels: str, weights: Any, levels: Any, data: Any, seed: Any) -> Any:
     pattern, fixed, statistics, region, goals, used, pairs = data
     lot = tf.random.stateless_uniform([tf.shape(pairs)[0]], seed)
     chosen = tf.gather(pairs, tf.argsort(lot)[:PAIRS])
@@ -350,7 +372,7 @@ def _loss(tf: Any, labels: str, weights: Any, data: Any, seed: Any) -> Any:
     output = tf.exp(logs)
     if labels == AGGREGATE:
         sums = tf.math.unsorted_segment_sum(output, region, tf.shape(goals)[0])
-        error = tf.abs(tf.math.log(sums + NOTHING) - tf.math.log(goals + NOTHING))
+        error = tf.abs(tf.math.log(sums * tf.exp(levels)[:, None] + NOTHING) - tf.math.log(goals + NOTHING))
     else:
         error = tf.square(tf.math.log(output + NOTHING) - tf.math.log(goals + NOTHING))
     half = tf.shape(months)[0] // 2

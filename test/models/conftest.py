@@ -91,12 +91,13 @@ def sample_set(region, kind, months=24, size=5, seed=0, kinds=("food", "steel"),
 
 
 class Industry:
-    """Eight sites in three regions: food makes 1 a month, steel makes 5, and their light tells nothing of it."""
+    """Eight sites in three regions, or copies of these: food makes 1 a month, steel makes 5, and light tells nothing of it."""
 
-    def __init__(self, months=24, **more):
-        self.samples = sample_set([0, 0, 0, 1, 1, 1, 2, 2], [0, 0, 1, 0, 1, 1, 0, 0], months, **more)
-        self.outputs = np.broadcast_to(np.where(self.samples.kind == 1, 5.0, 1.0)[:, None], (8, months))
-        self.totals = np.zeros((3, months))
+    def __init__(self, months=24, copies=1, **more):
+        region = np.concatenate([3 * k + np.array([0, 0, 0, 1, 1, 1, 2, 2]) for k in range(copies)])
+        self.samples = sample_set(region, copies * [0, 0, 1, 0, 1, 1, 0, 0], months, **more)
+        self.outputs = np.broadcast_to(np.where(self.samples.kind == 1, 5.0, 1.0)[:, None], (8 * copies, months))
+        self.totals = np.zeros((3 * copies, months))
         np.add.at(self.totals, self.samples.region, self.outputs)
 
 

@@ -16,6 +16,7 @@ from statgrid.models.sa_cnn_training import (
     SaCnnSettings,
     allocated_by_light,
     by_light,
+    level_decay,
     month_pairs,
     predict,
     region_levels,
@@ -220,9 +221,11 @@ def some_weights(inputs):
     return [random.normal(0, 0.2, shape).astype(np.float32) for shape in shapes]
 
 
-def losses(data, weights, labels=AGGREGATE, count=60):
+def losses(data, weights, labels=AGGREGATE, count=60, levels=None):
     tf = tensorflow_runtime.tensorflow()
-    return np.array([float(sa_cnn_training._loss(tf, labels, weights, data, tf.constant([3, k]))) for k in range(count)])
+    levels = np.zeros(3, np.float32) if levels is None else np.asarray(levels, np.float32)
+    found = [sa_cnn_training._loss(tf, labels, weights, levels, data, tf.constant([3, k])) for k in range(count)]
+    return np.array([float(loss) for loss in found])
 
 
 @pytest.mark.parametrize("labels", [AGGREGATE, ALLOCATED])
@@ -239,13 +242,14 @@ def test_the_loss_is_what_its_formula_says(industry, monkeypatch, labels):
     jumps = (np.diff(np.log(output[both]), axis=1) ** 2).mean()
     if labels == AGGREGATE:
         goals = industry.totals / 7
-        error = np.abs(np.log(samples.region_sums(output) + nothing) - np.log(goals[:, 4:6] + nothing))[used[:, 4:6]]
+        sums = samples.region_sums(output) * np.exp([[0.2], [0], [-0.5]])
+        error = np.abs(np.log(sums + nothing) - np.log(goals[:, 4:6] + nothing))[used[:, 4:6]]
     else:
         goals, used = industry.outputs / 7, used[samples.region]
         error = ((np.log(output + nothing) - np.log(goals[:, 4:6] + nothing)) ** 2)[used[:, 4:6]]
     expected = error.mean() + sa_cnn_training.JUMPS * jumps
     data = graph_data(inputs, scaling, samples.region, goals, used, [[4, 5]])
-    np.testing.assert_allclose(losses(data, weights, labels, 3), expected, rtol=1e-4)
+    np.testing.assert_allclose(losses(data, weights, labels, 3, [0.2, 0, -0.5]), expected, rtol=1e-4)
 
 
 def test_a_turned_world_has_the_same_losses(industry, monkeypatch):
@@ -281,10 +285,47 @@ def test_steps_are_those_of_adam_along_a_cosine():
 
 
 def test_what_kinds_of_factories_make_is_learnt_from_regional_totals(industry_of):
-    world = industry_of(alike=True)
+    world = industry_of(alike=True, copies=3)
     found = fitted(world.samples, world.totals, iterations=250).outputs(world.samples, Silent())[0]
     assert np.abs(np.log(world.samples.region_sums(found) / world.totals)).mean() < 0.05
     assert np.abs(np.log(found / world.outputs)).mean() < 0.1
+
+
+def test_the_pattern_of_light_is_learnt_where_regions_are_many(samples_of):
+    random = np.random.default_rng(3)
+    bright = random.random(160) < np.repeat(random.random(40), 4)  # shares differ from region to region
+    samples = samples_of(np.repeat(np.arange(40), 4), [0] * 160, 12, kinds=("works",), alike=True)
+    spot = np.where(np.arange(25).reshape(5, 5) == 12, 4.0, 0.5)  # a lamp in the dark; elsewhere light is even
+    chips = np.where(bright[:, None, None, None], spot, spot.mean()) * 9 * np.ones((1, 12, 1, 1))
+    even = {"light": np.full_like(samples.light, 9), "clear": np.full_like(samples.clear, 9)}
+    samples = replace(samples, chips=chips.astype(np.float32), **even)
+    outputs = np.broadcast_to(np.where(bright, 5.0, 1.0)[:, None], (160, 12))
+    found = fitted(samples, samples.region_sums(outputs), iterations=200).outputs(samples, Silent())[0]
+    assert found[bright].mean() / found[~bright].mean() > 3
+
+
+def test_kernels_that_nothing_was_learnt_with_stay_where_they_began(industry):
+    world = replace(industry.samples, chips=0 * industry.samples.chips, buffers=0 * industry.samples.buffers)
+    (found,) = fitted(world, industry.totals, iterations=200).members
+    begun = sa_cnn.start(world.buffers.shape[-1] + 2, len(statistics_names(world.kinds, world.radii)), SaCnnSettings().seed)
+    assert np.abs(found[2] - begun[2]).max() < 0.1 * np.abs(begun[2]).max()
+
+
+def test_differences_between_a_few_regions_are_laid_on_their_sites_in_part_only(industry_of):
+    world = industry_of(alike=True)
+    found = fitted(world.samples, world.totals, iterations=250).outputs(world.samples, Silent())[0]
+    steel, food = (found[world.samples.kind == kind].mean() for kind in (1, 0))
+    assert 1.5 < steel / food < 4  # believed in part: steel makes 5 times what food makes
+    labels = Labels.of(world.samples, world.totals)
+    sums = world.samples.region_sums(found)
+    np.testing.assert_allclose(sums * region_levels(labels, sums)[:, None], world.totals, rtol=0.15)
+
+
+def test_the_more_regions_the_less_is_left_to_their_levels(samples_of):
+    names = [f"r{k}" for k in range(30)]  # those without a factory tell nothing
+    found = [level_decay(samples_of(range(count), [0] * count, 2, kinds=("a", "b"), regions=names)) for count in (2, 6, 12)]
+    np.testing.assert_allclose(found, [1 / 9, 1, 4])
+    assert level_decay(samples_of(range(6), [0] * 6, 2, kinds=("a", "b", "c"), regions=names)) == pytest.approx(0.64)
 
 
 def test_sums_of_regions_are_those_of_their_sites(samples_of):
@@ -490,11 +531,12 @@ def test_a_call_is_short_however_many_sites_there_are(industry, monkeypatch, sit
 
     def counted(done, end, *_):
         calls.append(int(end) - int(done))
-        return [[]]
+        return [[None]]
 
     tf = tensorflow_runtime.tensorflow()
     monkeypatch.setitem(sa_cnn_training._graphs, AGGREGATE, counted)
-    ready = sa_cnn_training._Ready(Scaling(np.zeros(1), np.ones(1)), 1.0, (Shaped(),), (4, 9), np.zeros((9, 1), np.float32))
+    data, scaling = (Shaped(),) * 5, Scaling(np.zeros(1), np.ones(1))
+    ready = sa_cnn_training._Ready(scaling, 1.0, data, (4, 9), np.zeros((9, 1), np.float32), 1.0)
     ready.fit(tf, SaCnnSettings(iterations=8), sa_cnn_training._Share(Silent(), 8))
     assert calls[0] == steps
     assert sum(calls) == 8
