@@ -4,8 +4,9 @@ Aggregate labels:  loss = mean_dt | ln(ε + e^(u_d) Σ_c ĝ_ct) − ln(ε + Y_dt
 Allocated labels:  y_ct = Y_dt · (the site's share of the light of its region's sites),
                    loss = mean_ct (ln(ε + ĝ_ct) − ln(ε + y_ct))² + the same
 
-u_d is a level of the region's own, drawn to 0 the more strongly the more regions there are (`level_decay`): differences between a
-few regions cannot tell what makes sites differ, and a network made to explain them would make it up.
+u_d is a level of the region's own. The more regions there are, the more strongly it is drawn to 0 and the less the network is drawn
+to its start (`evidence`): differences between a few regions cannot tell what makes sites differ, and a network made to explain
+them would make it up.
 
 Weight decay draws every kernel to where it began (Li, Grandvalet and Davoine 2018): to 0 for the last layer, to the rule of light
 for w, to random patterns for the layers below. Drawn to 0, layers that are multiplied died, and no chip was looked at.
@@ -43,7 +44,7 @@ CHIPS_A_CALL = 4096  # predicted at once
 MOST_THREADS = 4
 LEVEL_MONTHS = 3
 DEEP_DECAY = 10.0  # times the weight decay of w: what few numbers can tell is not to be told by many
-REGIONS_AN_UNKNOWN = 1.5  # for each thing that sites differ in: with so many, u weighs as much as its mean square
+REGIONS_AN_UNKNOWN = 1.5  # for each thing that sites differ in: with so many, `evidence` is 1
 ELASTICITY = 0.75  # between output that follows light and sites that are alike, the two simple rules
 
 _graphs: dict[str, Callable[..., Any]] = {}  # traced once for all trainings, whatever their sizes
@@ -58,15 +59,16 @@ class SaCnnSettings:
         members: Networks averaged.
         iterations: Steps.
         learning_rate: Adam's at the start.
-        weight_decay: Penalty on the sum of squared distances of the kernels from their start; `DEEP_DECAY` times that below w.
+        weight_decay: Penalty on the sum of squared distances of the kernels from their start, `DEEP_DECAY` times that below w;
+            divided by `evidence`.
         seed: Every random choice hangs on it.
     """
 
     labels: str = AGGREGATE
     members: int = 3
     iterations: int = 300
-    learning_rate: float = 0.01
-    weight_decay: float = 0.003
+    learning_rate: float = 0.03
+    weight_decay: float = 0.012
     seed: int = 42
 
     def __post_init__(self) -> None:
@@ -235,7 +237,7 @@ class _Ready:
     data: tuple[Any, ...]
     sizes: tuple[int, int]
     prior: np.ndarray
-    level_decay: float
+    evidence: float
 
     @classmethod
     def of(
@@ -262,7 +264,7 @@ class _Ready:
             tf.constant(used, tf.float32), tf.constant(month_pairs(samples.months, used.any(axis=0)), tf.int32),
         )  # fmt: skip
         prior = by_light(scaling, inputs.names, samples)
-        return cls(scaling, mean, data, (inputs.channels, inputs.statistics.shape[2]), prior, level_decay(samples))
+        return cls(scaling, mean, data, (inputs.channels, inputs.statistics.shape[2]), prior, evidence(samples))
 
     def fit(self, tf: Any, settings: SaCnnSettings, share: _Share) -> list[np.ndarray]:
         """Train one network, in any thread."""
@@ -271,8 +273,8 @@ class _Ready:
         state = adam.begin(tf, [*begun, levels])
         recipe = (
             tf.constant(settings.learning_rate, tf.float32), tf.constant(settings.iterations, tf.float32),
-            tf.constant(settings.weight_decay, tf.float32), tf.constant(settings.seed, tf.int32),
-            tf.constant(self.level_decay, tf.float32), tuple(tf.constant(w) for w in begun),
+            tf.constant(settings.weight_decay / self.evidence, tf.float32), tf.constant(settings.seed, tf.int32),
+            tf.constant(self.evidence, tf.float32), tuple(tf.constant(w) for w in begun),
         )  # fmt: skip
         sites, size = self.data[0].shape[0], self.data[0].shape[2]
         at_once = max(1, min(STEPS_A_CALL, CELLS_A_CALL // (sites * 2 * PAIRS * size**2)))
@@ -285,10 +287,11 @@ class _Ready:
         return [w.numpy() for w in state[0][:-1]]  # levels are told by `region_levels`, of all networks together
 
 
-def level_decay(samples: SampleSet) -> float:
-    """Weight of the mean squared u in the loss: how much is to be learnt from differences between regions.
+def evidence(samples: SampleSet) -> float:
+    """How much there is to learn from differences between regions: 1 where they are `REGIONS_AN_UNKNOWN` for each unknown.
 
-    What they have to tell are the things that sites differ in: their kind, number of points of interest, town, and light.
+    The unknowns are what sites differ in: their kind, number of points of interest, town, and light. It is the weight of the mean
+    squared u in the loss, and what the weight decay is divided by.
     """
     unknown = len(samples.kinds) - 1 + 3
     return float((np.count_nonzero(samples.sites_by_region) / (REGIONS_AN_UNKNOWN * unknown)) ** 2)

@@ -16,7 +16,7 @@ from statgrid.models.sa_cnn_training import (
     SaCnnSettings,
     allocated_by_light,
     by_light,
-    level_decay,
+    evidence,
     month_pairs,
     predict,
     region_levels,
@@ -323,9 +323,9 @@ def test_differences_between_a_few_regions_are_laid_on_their_sites_in_part_only(
 
 def test_the_more_regions_the_less_is_left_to_their_levels(samples_of):
     names = [f"r{k}" for k in range(30)]  # those without a factory tell nothing
-    found = [level_decay(samples_of(range(count), [0] * count, 2, kinds=("a", "b"), regions=names)) for count in (2, 6, 12)]
+    found = [evidence(samples_of(range(count), [0] * count, 2, kinds=("a", "b"), regions=names)) for count in (2, 6, 12)]
     np.testing.assert_allclose(found, [1 / 9, 1, 4])
-    assert level_decay(samples_of(range(6), [0] * 6, 2, kinds=("a", "b", "c"), regions=names)) == pytest.approx(0.64)
+    assert evidence(samples_of(range(6), [0] * 6, 2, kinds=("a", "b", "c"), regions=names)) == pytest.approx(0.64)
 
 
 def test_sums_of_regions_are_those_of_their_sites(samples_of):
