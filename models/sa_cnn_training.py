@@ -4,9 +4,9 @@ Aggregate labels:  loss = mean_dt | ln(ε + e^(u_d) Σ_c ĝ_ct) − ln(ε + Y_dt
 Allocated labels:  y_ct = Y_dt · (the site's share of the light of its region's sites),
                    loss = mean_ct (ln(ε + ĝ_ct) − ln(ε + y_ct))² + the same
 
-u_d is a level of the region's own. The more regions there are, the more strongly it is drawn to 0 and the less the network is drawn
-to its start (`evidence`): differences between a few regions cannot tell what makes sites differ, and a network made to explain
-them would make it up.
+u_d is a level of the region's own. The more regions there are, the more strongly it is drawn to 0, and the less the network to
+its start (`evidence`): differences between a few regions cannot tell what makes sites differ, and a network made to explain them
+would make it up.
 
 Weight decay draws every kernel to where it began (Li, Grandvalet and Davoine 2018): to 0 for the last layer, to the rule of light
 for w, to random patterns for the layers below. Drawn to 0, layers that are multiplied died, and no chip was looked at.

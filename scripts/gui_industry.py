@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from gui_window import ROOT, check, dialog_of, fill, log_of, progress_of, report, shoot
+from gui_window import ROOT, check, dialog_of, fill, log_of, make_plain, progress_of, report, shoot
 from qgis.core import QgsDateTimeRange, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 from qgis.utils import iface
@@ -12,6 +12,7 @@ TOOL = "statgrid:spatializeindustry"
 SINGLE = ("extractfactories", "samplefactorylights", "trainsacnn", "mapindustrialoutput", "spatialbalance")
 SAMPLE = ROOT / "resources" / "sample"
 MONTHS = ((2017, 1), (2021, 7))
+GAP = (2018, 8)  # no light, so no grid
 FROM_BAND = {False: "one of the months' files", True: "the band of the month"}
 
 
@@ -69,6 +70,7 @@ def _layers():
         QgsProject.instance().addMapLayer(layer)
         if name not in ("regions", "table"):
             QgsProject.instance().layerTreeRoot().findLayer(layer.id()).setItemVisibilityChecked(False)
+    make_plain(found["regions"])
     iface.mapCanvas().setExtent(found["regions"].extent())
     iface.mapCanvas().refresh()
     return found
@@ -94,11 +96,14 @@ def _play(folder):
     shown = [grid]
     if not by_band:  # before QGIS 3.38 the files of the months play
         QgsProject.instance().layerTreeRoot().findLayer(grid.id()).setItemVisibilityChecked(False)
-        shown = [QgsRasterLayer(str(file), file.stem) for file in files]
-        QgsProject.instance().addMapLayers(shown)
+        shown = [iface.addRasterLayer(str(file)) for file in reversed(files)]
+        check(all(layer.temporalProperties().isActive() for layer in shown), "files of months come with their time")
+    for node in QgsProject.instance().layerTreeRoot().findLayers():
+        node.setExpanded(node.layer() in shown[:1])
     report["notes"].append(f"played: {FROM_BAND[by_band]}")
     canvas = iface.mapCanvas()
-    canvas.setExtent(grid.extent())
+    canvas.setExtent(canvas.mapSettings().layerExtentToOutputExtent(grid, grid.extent()))
+    iface.messageBar().clearWidgets()
     for year, month in MONTHS:
         begin = QDateTime(QDate(year, month, 1), QTime(0, 0), Qt.TimeSpec.UTC)
         canvas.setTemporalRange(QgsDateTimeRange(begin, begin.addMonths(1), True, False))
@@ -108,9 +113,9 @@ def _play(folder):
         drawn.append(canvas.grab().toImage())
         shoot(f"industry-{year}-{month:02}")
     check(drawn[0] != drawn[1], "two months are drawn differently")
-    early = QDateTime(QDate(1999, 1, 1), QTime(0, 0), Qt.TimeSpec.UTC)
-    canvas.setTemporalRange(QgsDateTimeRange(early, early.addMonths(1), True, False))
+    gap = QDateTime(QDate(*GAP, 1), QTime(0, 0), Qt.TimeSpec.UTC)
+    canvas.setTemporalRange(QgsDateTimeRange(gap, gap.addMonths(1), True, False))
     canvas.refresh()
-    yield lambda: not canvas.isDrawing()
-    yield 1.0
+    yield 3.0
+    shoot("industry_gap")
     check(canvas.grab().toImage() not in drawn, "a month without data shows none of them")

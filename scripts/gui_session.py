@@ -23,6 +23,7 @@ from gui_window import (
     dialog_of,
     fill,
     log_of,
+    make_plain,
     number,
     pictures,
     progress_of,
@@ -34,7 +35,7 @@ from gui_window import (
 from processing.modeler.ModelerDialog import ModelerDialog
 from qgis.core import QgsApplication, QgsProcessingUtils, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.PyQt.QtCore import QObject, Qt, QTimer, QUrl, pyqtSlot
-from qgis.PyQt.QtGui import QColor, QDesktopServices
+from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QAction, QApplication, QDialog, QDockWidget, QGroupBox, QTextEdit
 from qgis.utils import iface, plugins
 
@@ -58,11 +59,7 @@ def layers():
         check(layer.isValid(), f"the layer '{layer.name()}' opens")
         project.addMapLayer(layer)
     for name in ("county", "township"):
-        symbol = found[name].renderer().symbol()
-        symbol.setColor(QColor("#f4f1ea"))
-        symbol.symbolLayer(0).setStrokeColor(QColor("#8a8a8a"))
-        symbol.symbolLayer(0).setStrokeWidth(0.2)
-        iface.layerTreeView().refreshLayerSymbology(found[name].id())
+        make_plain(found[name])
     for name in ("habitable", "factors", "township"):
         project.layerTreeRoot().findLayer(found[name].id()).setItemVisibilityChecked(False)
     for node in project.layerTreeRoot().findLayers():

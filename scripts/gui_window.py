@@ -9,8 +9,9 @@ from typing import Any
 from qgis.core import QgsProcessingContext, QgsProject
 from qgis.gui import QgsProcessingAlgorithmDialogBase
 from qgis.PyQt.QtCore import QElapsedTimer, QModelIndex, QTimer
+from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtWidgets import QApplication, QTextEdit
-from qgis.utils import plugins
+from qgis.utils import iface, plugins
 
 ROOT = Path(os.environ["STATGRID_GUI_ROOT"])
 FOLDER = Path(os.environ["STATGRID_GUI_FOLDER"])
@@ -117,6 +118,15 @@ def dialog_of(name):
     dialog.setGeometry(110, 90, 1120, 780)
     yield 0.5
     return dialog
+
+
+def make_plain(layer):
+    """Give polygons a quiet colour."""
+    symbol = layer.renderer().symbol()
+    symbol.setColor(QColor("#f4f1ea"))
+    symbol.symbolLayer(0).setStrokeColor(QColor("#8a8a8a"))
+    symbol.symbolLayer(0).setStrokeWidth(0.2)
+    iface.layerTreeView().refreshLayerSymbology(layer.id())
 
 
 def fill(dialog, values):

@@ -28,6 +28,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("data", type=Path, help=f"folder with {LIGHT}; ../tools beside it")
     arguments.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5], help="worlds")
+    arguments.add_argument("--regions", type=int, default=12, help="regions of a world, 12 when not given")
     arguments.add_argument("--urban", action="store_true", help="give the tool the world's map of towns")
     arguments.add_argument("--year-to-date", action="store_true", help="from the sums of the year so far, nothing deflated")
     arguments.add_argument("--rivals", metavar="FOLDER", help=argparse.SUPPRESS)  # the inner run
@@ -64,7 +65,7 @@ def one_world(data: Path, seed: int, given: argparse.Namespace) -> tuple[dict[st
     tools = data.parent / "tools"
     runner = Runner(ROOT / "output" / "industry" / str(seed))
     folder = runner.folder
-    _call(sys.executable, tools / "simulate_industry.py", folder, "--seed", seed, "--light", data / LIGHT)
+    _call(sys.executable, tools / "simulate_industry.py", folder, "--seed", seed, "--regions", given.regions, "--light", data / LIGHT)
     begun = time.monotonic()
     table = {"STATISTICS": folder / "statistics.csv"}
     if given.year_to_date:
