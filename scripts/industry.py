@@ -65,7 +65,8 @@ def one_world(data: Path, seed: int, given: argparse.Namespace) -> tuple[dict[st
     tools = data.parent / "tools"
     runner = Runner(ROOT / "output" / "industry" / str(seed))
     folder = runner.folder
-    _call(sys.executable, tools / "simulate_industry.py", folder, "--seed", seed, "--regions", given.regions, "--light", data / LIGHT)
+    world = ("--seed", seed, "--regions", given.regions, "--light", data / LIGHT)
+    _call(sys.executable, tools / "simulate_industry.py", folder, *world)
     begun = time.monotonic()
     table = {"STATISTICS": folder / "statistics.csv"}
     if given.year_to_date:
