@@ -3,6 +3,7 @@
 Imported where a report is wanted only: it brings matplotlib along, which takes half a second.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..models.industry_chain import IndustryTraining
 from ..models.industry_map import IndustryMap
 from ..models.industry_model import IndustryCard, IndustryModel
 from ..models.industry_validation import CHANGE, LEVEL, Estimates, Validation
-from ..models.sa_cnn_training import AGGREGATE, ALLOCATED, Labels
+from ..models.sa_cnn_training import AGGREGATE, ALLOCATED, Labels, enough_regions
 from ..reports import industry_report, industry_values
 from ..reports.accuracy_report import GridPicture
 from ..reports.document import write_report
@@ -144,7 +145,8 @@ def _sites(samples: SampleSet, outputs: np.ndarray, used: np.ndarray) -> Sites:
     """The sites and their mean output in the months that anything is known of."""
     months = used.any(axis=0)
     usual = outputs[:, months if months.any() else slice(None)].mean(axis=1)
-    return Sites(samples.region, samples.kind, samples.kinds, usual, int(samples.edge.sum()))
+    enough = math.ceil(enough_regions(len(samples.kinds)))
+    return Sites(samples.region, samples.kind, samples.kinds, usual, int(samples.edge.sum()), enough)
 
 
 def _trained_on(card: IndustryCard, used: np.ndarray, samples: SampleSet) -> dict[str, Any]:

@@ -287,14 +287,17 @@ class _Ready:
         return [w.numpy() for w in state[0][:-1]]  # levels are told by `region_levels`, of all networks together
 
 
-def evidence(samples: SampleSet) -> float:
-    """How much there is to learn from differences between regions: 1 where they are `REGIONS_AN_UNKNOWN` for each unknown.
+def enough_regions(kinds: int) -> float:
+    """Number of regions from which on their differences tell what sites differ in: their kind, number of POI, town, and light."""
+    return REGIONS_AN_UNKNOWN * (kinds - 1 + 3)
 
-    The unknowns are what sites differ in: their kind, number of points of interest, town, and light. It is the weight of the mean
-    squared u in the loss, and what the weight decay is divided by.
+
+def evidence(samples: SampleSet) -> float:
+    """How much there is to learn from differences between regions: 1 where regions with sites are just enough.
+
+    It is the weight of the mean squared u in the loss, and what the weight decay is divided by.
     """
-    unknown = len(samples.kinds) - 1 + 3
-    return float((np.count_nonzero(samples.sites_by_region) / (REGIONS_AN_UNKNOWN * unknown)) ** 2)
+    return float((np.count_nonzero(samples.sites_by_region) / enough_regions(len(samples.kinds))) ** 2)
 
 
 def by_light(scaling: Scaling, names: Sequence[str], samples: SampleSet) -> np.ndarray:

@@ -44,6 +44,10 @@ ONE_REGION = (
     "fits as well. The totals test how output changes over time; where it is made rests on the sites, their light and the way it "
     "is spread."
 )
+FEW_REGIONS = (
+    "{} regions tell little of what makes one factory produce more than another; from about {} on they would. So sites of a "
+    "region differ mostly as their light does: trust the place of output inside a region little more than the light itself."
+)
 LIMITS = (
     "Only totals of regions are known. How output is shared out among the factories of a region follows from what tells regions "
     "and months apart (light, kinds, number of POI), and no published number here checks it. Known output of single factories, "
@@ -275,8 +279,12 @@ def limits(report: IndustryReport) -> list[Block]:
     """What totals of regions cannot tell."""
     if not report.sites and not report.grid:
         return []
-    one = len(report.rows) == 1
-    return [*([Note(ONE_REGION)] if one else []), *(Paragraph(text) for text in LIMITS)]
+    notes = []
+    if len(report.rows) == 1:
+        notes = [Note(ONE_REGION)]
+    elif report.sites and len(report.rows) < report.sites.enough:
+        notes = [Note(FEW_REGIONS.format(count(len(report.rows)), count(report.sites.enough)))]
+    return [*notes, *(Paragraph(text) for text in LIMITS)]
 
 
 def definitions(report: IndustryReport) -> list[Block]:

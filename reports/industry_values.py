@@ -38,6 +38,7 @@ class Sites:
         kinds: Names of the kinds; a single one where POI tell none.
         output: Its estimated output a month, mean of the months with statistics, unscaled, shape (n,).
         near_edge: How many lie so near the raster's edge that part of their surroundings is missing.
+        enough: Number of regions from which on their differences tell what makes sites differ.
     """
 
     region: np.ndarray
@@ -45,6 +46,7 @@ class Sites:
     kinds: Sequence[str]
     output: np.ndarray
     near_edge: int = 0
+    enough: int = 0
 
 
 @dataclass(frozen=True)

@@ -267,6 +267,13 @@ def test_of_many_regions_the_total_and_the_largest_are_drawn():
     )  # no month of which all are known
 
 
+@pytest.mark.parametrize(("enough", "told"), [(0, False), (3, False), (4, True)])
+def test_few_regions_are_told_to_tell_little_of_single_factories(enough, told):
+    sites = Sites(np.zeros(4, int), np.zeros(4, int), ["factory"], np.ones(4), enough=enough)
+    words = f"3 regions tell little of what makes one factory produce more than another; from about {enough} on they would"
+    assert (words in page(output_report(sites=sites))) == told
+
+
 def test_regions_without_sites_or_output():
     published = series(3)
     published[1:] = NAN
