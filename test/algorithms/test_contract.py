@@ -204,7 +204,7 @@ def test_defaults(tool):
     if tool.name() == "buildfactors":
         wanted["RADIUS"] = 3000
     if tool.name() in ("trainsacnn", "spatializeindustry"):
-        wanted |= {"ITERATIONS": 300, "LEARNING_RATE": 0.01, "ENSEMBLE": 3}
+        wanted |= {"ITERATIONS": 300, "LEARNING_RATE": 0.03, "ENSEMBLE": 3}
     defaults = {p.name(): p.defaultValue() for p in tool.parameterDefinitions() if p.name() in wanted}
     assert defaults == {name: value for name, value in wanted.items() if name in defaults}
 
