@@ -22,10 +22,7 @@ from qgis_run import ROOT
 
 SCREEN = "1600x1000x24"
 LIMIT_S = 600
-DOCS = {
-    "dialog": "dialog.png", "map": "map.png", "model_population_single_tools": "model.png",
-    "industry-2017-01": "industry-2017-01.png", "industry-2021-07": "industry-2021-07.png",
-}  # fmt: skip
+DOCS = {"dialog": "dialog.png", "map": "map.png", "model_population_single_tools": "model.png"}
 SCENARIOS = {"train": "a population grid", "industry": "monthly industrial output", "without": "without TensorFlow"}
 PROFILE = """[PythonPlugins]
 processing=true
