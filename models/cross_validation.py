@@ -19,7 +19,6 @@ from ..spatial.seeds import MAX_SEED, shifted
 from . import registry
 from .baselines import light_plus_one
 from .comparison import Comparison, MethodResult, adjust
-from .conformal import disagreement
 from .expected import expected, of_model, of_parts, of_rule
 from .importance import importance
 from .light import LIGHT_NAMES, light_band
@@ -27,6 +26,7 @@ from .mixture_model import MixtureModel, Model
 from .population_inputs import Prepared, tell_units_left_out
 from .population_training import train_population_model
 from .training import TrainingSettings
+from .unit_bounds import bounds_of
 from .zone_use import ONE_HOT
 
 AREAL, LIGHT = "areal weighting", light_plus_one.NAME
@@ -161,7 +161,8 @@ def _bounds(model: MixtureModel, parts: np.ndarray, prepared: Prepared, blocks: 
     both = np.column_stack([parts @ weights, parts])
     if blocks is not None:
         both = np.column_stack([adjust(column, blocks.block, prepared.totals, prepared.table.habitable) for column in both.T])
-    return np.stack(model.interval.bounds(both[:, 0], disagreement(both[:, 1:], weights)))
+    found = bounds_of(model.interval, both[:, 0], both[:, 1:], weights)
+    return np.stack([found.lower, found.upper])
 
 
 def train_without(

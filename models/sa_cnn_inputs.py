@@ -82,9 +82,8 @@ def site_inputs(
         [np.sin(2 * np.pi * month / YEAR), np.cos(2 * np.pi * month / YEAR), (samples.months - middle_month) / YEAR], axis=1
     )
     site = np.column_stack([is_kind, np.log(samples.poi), samples.urban[:, half, half]])
-    own_usual = usual_light(samples)
-    known = own_usual if usual is None else {**own_usual, **usual}
-    measured = _region_light(samples) - np.stack([known[name] for name in samples.regions])[:, None]
+    measured, known = _region_light(samples), usual or {}
+    measured -= np.stack([known.get(name, own) for name, own in zip(samples.regions, measured.mean(axis=1))])[:, None]
 
     def of_sites(values: np.ndarray) -> np.ndarray:
         return np.broadcast_to(values[:, None], (count, months, values.shape[1]))

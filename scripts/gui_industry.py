@@ -7,13 +7,13 @@ from gui_window import ROOT, check, dialog_of, fill, log_of, make_plain, progres
 from qgis.core import QgsDateTimeRange, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 from qgis.utils import iface
+from statgrid.algorithms.time_layers import TIME_PER_BAND
 
 TOOL = "statgrid:spatializeindustry"
 SINGLE = ("extractfactories", "samplefactorylights", "trainsacnn", "mapindustrialoutput", "spatialbalance")
 SAMPLE = ROOT / "resources" / "sample"
 MONTHS = ((2017, 1), (2021, 7))
 GAP = (2018, 8)  # no light, so no grid
-FROM_BAND = {False: "one of the months' files", True: "the band of the month"}
 
 
 def industry_in_window():
@@ -25,8 +25,7 @@ def industry_in_window():
         shoot(f"dialog_{tool}", dialog)
         dialog.close()
         yield 0.3
-    folder = Path(report["folder"]) / "months"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path.home() / "months"
     dialog = yield from dialog_of(TOOL)
     values = {
         "POINTS": data["points"].id(), "CATEGORY": "category", "PRESET": "none", "CATEGORIES": "Company;Factory",
@@ -87,35 +86,35 @@ def _play(folder):
     """Set the map to two months, as the Temporal Controller does, and look whether each is drawn."""
     made = _grids()
     check(len(made) == 1, f"one grid arrived ({[layer.name() for layer in made]})")
-    grid, drawn = made[0], []
+    grid = made[0]
     check(grid.temporalProperties().isActive(), "the grid has a time")
     report["notes"].append(f"grid: {grid.name()}")
     files = sorted(folder.glob("*.tif"))
     check(len(files) == grid.bandCount(), f"there is a file for each of {grid.bandCount()} months")
-    by_band = hasattr(grid.temporalProperties(), "fixedRangePerBand")
     shown = [grid]
-    if not by_band:  # before QGIS 3.38 the files of the months play
+    if not TIME_PER_BAND:  # there the files of the months play
         QgsProject.instance().layerTreeRoot().findLayer(grid.id()).setItemVisibilityChecked(False)
         shown = [iface.addRasterLayer(str(file)) for file in reversed(files)]
         check(all(layer.temporalProperties().isActive() for layer in shown), "files of months come with their time")
     for node in QgsProject.instance().layerTreeRoot().findLayers():
         node.setExpanded(node.layer() in shown[:1])
-    report["notes"].append(f"played: {FROM_BAND[by_band]}")
     canvas = iface.mapCanvas()
     canvas.setExtent(canvas.mapSettings().layerExtentToOutputExtent(grid, grid.extent()))
     iface.messageBar().clearWidgets()
-    for year, month in MONTHS:
-        begin = QDateTime(QDate(year, month, 1), QTime(0, 0), Qt.TimeSpec.UTC)
-        canvas.setTemporalRange(QgsDateTimeRange(begin, begin.addMonths(1), True, False))
-        canvas.refresh()
-        yield lambda: not canvas.isDrawing()
-        yield 1.5
-        drawn.append(canvas.grab().toImage())
-        shoot(f"industry-{year}-{month:02}")
+    drawn = []
+    for month in MONTHS:
+        drawn.append((yield from _drawn(month)))
     check(drawn[0] != drawn[1], "two months are drawn differently")
-    gap = QDateTime(QDate(*GAP, 1), QTime(0, 0), Qt.TimeSpec.UTC)
-    canvas.setTemporalRange(QgsDateTimeRange(gap, gap.addMonths(1), True, False))
+    gap = yield from _drawn(GAP)
+    check(gap not in drawn, "a month without data shows none of them")
+
+
+def _drawn(month):
+    """The map of a month, as the Temporal Controller would have it drawn."""
+    begin = QDateTime(QDate(*month, 1), QTime(0, 0), Qt.TimeSpec.UTC)
+    canvas = iface.mapCanvas()
+    canvas.setTemporalRange(QgsDateTimeRange(begin, begin.addMonths(1), True, False))
     canvas.refresh()
     yield 3.0
-    shoot("industry_gap")
-    check(canvas.grab().toImage() not in drawn, "a month without data shows none of them")
+    shoot("industry-{}-{:02}".format(*month))
+    return canvas.grab().toImage()

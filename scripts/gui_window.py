@@ -19,7 +19,7 @@ SCENARIO = os.environ["STATGRID_GUI_SCENARIO"]
 TICK_MS = 20
 NOTICEABLE_MS = 60
 
-report: dict[str, Any] = {"failures": [], "numbers": {}, "notes": [], "folder": os.environ["HOME"]}
+report: dict[str, Any] = {"failures": [], "numbers": {}, "notes": []}
 pictures: dict[str, Any] = {}
 
 

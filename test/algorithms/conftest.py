@@ -44,6 +44,15 @@ def provider(qgis_app, qgis_processing):
     assert QgsApplication.processingRegistry().providerById("statgrid") is None
 
 
+@pytest.fixture
+def empty_project(provider):
+    """The tools, and nothing left in the project by the time the test has ended."""
+    from qgis.core import QgsProject
+
+    yield
+    QgsProject.instance().clear()
+
+
 @pytest.fixture(scope="session")
 def qgis_process(tmp_path_factory):
     """The command `qgis_process` with the plugin on."""

@@ -1,5 +1,6 @@
 """A made-up region of 40 × 30 cells of 1 km: twelve units, 48 townships, four factors, water; and odd layers to order."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,23 @@ class Feedback(QgsProcessingFeedback):
 
     def reportError(self, text, fatalError=False):  # noqa: N803
         self.errors.append(text)
+
+
+class Impatient(Feedback):
+    """Cancels at a percentage, or when told to, and notes when."""
+
+    def __init__(self, limit):
+        super().__init__()
+        self.limit, self.cancelled_at = limit, None
+
+    def setProgress(self, percent):
+        super().setProgress(percent)
+        if percent >= self.limit:
+            self.cancel()
+
+    def cancel(self):
+        self.cancelled_at = self.cancelled_at or time.monotonic()
+        super().cancel()
 
 
 class Region:

@@ -3,17 +3,13 @@
 import numpy as np
 import pytest
 from osgeo import gdal
-from qgis.core import QgsProject, QgsVectorLayer
+from qgis.core import QgsVectorLayer
 from statgrid_test_region import NORTH, WEST, Feedback, box, memory_layer, read_raster, run, write_raster
 
 FOUR = (WEST, 1000.0, 0.0, NORTH, 0.0, -1000.0)  # 4 × 4 cells of 1 km
 UNITS = [(box(0, 0, 2, 4), "west", 60.0), (box(2, 0, 2, 4), "east", 40.0)]
 
-
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 @pytest.fixture

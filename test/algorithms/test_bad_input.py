@@ -23,11 +23,7 @@ from statgrid_test_region import (
 
 EARLIER = "an earlier result"
 
-
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 @pytest.fixture

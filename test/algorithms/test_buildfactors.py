@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 from qgis.core import QgsProcessingException
-from statgrid_test_region import Feedback, left_behind, read_raster, run, write_raster
+from statgrid_test_region import Feedback, Impatient, left_behind, read_raster, run, write_raster
 
 NINE = ["night light", "elevation", "slope", "urban dim", "urban bright", "agriculture"]
 NINE += ["point density", "distance to rivers", "distance to roads"]
@@ -146,11 +146,6 @@ def test_light_codes_that_a_legend_uses_are_not_taken(region, raw, provider, tmp
 
 
 def test_cancelling_leaves_nothing(region, raw, provider, tmp_path):
-    class Impatient(Feedback):
-        def setProgress(self, percent):
-            if percent > 30:
-                self.cancel()
-
     with pytest.raises(QgsProcessingException, match="Cancelled"):
-        build(region, tmp_path, Impatient(), **raw, PRESET="CORINE level 1")
+        build(region, tmp_path, Impatient(30), **raw, PRESET="CORINE level 1")
     assert left_behind(tmp_path) == []

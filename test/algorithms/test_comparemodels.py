@@ -4,17 +4,13 @@ import csv
 import threading
 
 import pytest
-from qgis.core import QgsProcessingException, QgsProject, QgsVectorLayer
+from qgis.core import QgsProcessingException, QgsVectorLayer
 from statgrid.models import cross_validation
 from statgrid_test_region import Feedback, left_behind, run, write_units
 
 QUICK = ["linear regression", "areal weighting", "night-time light + 1"]
 
-
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 @pytest.fixture(scope="module")

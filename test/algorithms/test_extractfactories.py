@@ -1,7 +1,7 @@
 """The tool `extractfactories` as users meet it: layers, selections, bad input."""
 
 import pytest
-from qgis.core import QgsProcessingException, QgsProcessingFeatureSourceDefinition, QgsProject, QgsVectorLayer
+from qgis.core import QgsProcessingException, QgsProcessingFeatureSourceDefinition, QgsVectorLayer
 from statgrid_test_region import NORTH, WEST, Feedback, added, left_behind, memory_layer, run, write_units
 
 FOOD, CHEMICALS, SHOP = "公司企业;工厂;食品厂", "公司企业;工厂;化工厂", "购物服务;便利店"
@@ -20,11 +20,7 @@ ROWS_OF_POI = [
     (at(5000, 0), None, 6.0),
 ]
 
-
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 @pytest.fixture

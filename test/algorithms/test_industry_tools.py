@@ -20,7 +20,7 @@ from statgrid.spatial.sample_file import load_samples
 from statgrid.spatial.units import read_units
 from statgrid.spatial.zones import read_zones
 from statgrid_test_map_run import run_and_load
-from statgrid_test_region import Feedback, added, left_behind, memory_layer, read_raster, run
+from statgrid_test_region import Feedback, Impatient, added, left_behind, memory_layer, read_raster, run
 
 SAMPLE = Path(__file__).resolve().parent.parent.parent / "resources" / "sample"
 POI, REGIONS = (f"{SAMPLE / 'industry.gpkg'}|layername={name}" for name in ("factories_poi", "regions"))
@@ -37,11 +37,7 @@ R2 += ["R2_REGIONS_OUT_FOREST", "R2_YEARS_OUT_LINEAR", "R2_REGIONS_OUT_LINEAR"]
 MAPPED = ["R2_GRID", "RTAE_GRID", "MAX_RELATIVE_ERROR", "TOTAL", "MONTHS"]
 NO_LIGHT = "There is no night light of 2018-08, 2020-06: left out."
 
-
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 @pytest.fixture(scope="module")
@@ -342,23 +338,6 @@ def test_light_that_lacks_months_is_refused(parameters, single, tmp_path, made):
 
 
 # Cancel
-
-
-class Impatient(Feedback):
-    """Cancels at a percentage, or when told to, and notes when."""
-
-    def __init__(self, limit):
-        super().__init__()
-        self.limit, self.cancelled_at = limit, None
-
-    def setProgress(self, percent):
-        super().setProgress(percent)
-        if percent >= self.limit:
-            self.cancel()
-
-    def cancel(self):
-        self.cancelled_at = self.cancelled_at or time.monotonic()
-        super().cancel()
 
 
 @pytest.mark.parametrize("limit", [0, 50, 90])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from osgeo import gdal
-from qgis.core import QgsProcessingException, QgsProcessingFeatureSourceDefinition, QgsProject
+from qgis.core import QgsProcessingException, QgsProcessingFeatureSourceDefinition
 from statgrid_test_region import (
     COLS,
     NORTH,
@@ -20,11 +20,7 @@ from statgrid_test_region import (
     write_units,
 )
 
-
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 @pytest.fixture

@@ -18,10 +18,7 @@ def table(region, provider, tmp_path_factory):
     return path
 
 
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 def refused(tmp_path, **parameters):

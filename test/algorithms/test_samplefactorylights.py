@@ -8,7 +8,6 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingParameterDefinition,
-    QgsProject,
     QgsVectorLayer,
 )
 from statgrid.spatial.sample_file import load_samples
@@ -38,10 +37,7 @@ def at(place):
     return f"Point({WEST + place[0] * 1000} {NORTH - place[1] * 1000})"
 
 
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 @pytest.fixture

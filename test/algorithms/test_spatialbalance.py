@@ -47,10 +47,7 @@ def halves(provider):
     return regions(("north", (0, 0, 40, 10)), ("north", (0, 10, 40, 5)), ("south", (0, 15, 40, 15)))
 
 
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 def regions(*shapes):

@@ -11,7 +11,6 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeatureRequest,
     QgsProcessingFeatureSourceDefinition,
-    QgsProject,
     QgsVectorLayer,
 )
 from statgrid_test_region import (
@@ -31,11 +30,7 @@ from statgrid_test_region import (
 METHOD, NETWORK = "automatic ensemble", "indicator-matrix CNN"
 METHODS = (METHOD, "multi-scale context CNN", NETWORK, "linear regression")
 
-
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 def plain_numbers(results):

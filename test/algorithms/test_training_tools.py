@@ -13,28 +13,11 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QCoreApplication, QTimer
 from statgrid.models import automatic, indicator_matrix_training, training
-from statgrid_test_region import Feedback, left_behind, run
+from statgrid_test_region import Feedback, Impatient, left_behind, run
 
 MAIN = threading.get_ident()
 MIXTURE, NETWORK = "automatic ensemble", "indicator-matrix CNN"
 METHODS = pytest.mark.parametrize("method", [MIXTURE, NETWORK])
-
-
-class Impatient(Feedback):
-    """Cancels at a percentage, or when told to, and notes when."""
-
-    def __init__(self, limit):
-        super().__init__()
-        self.limit, self.cancelled_at = limit, None
-
-    def setProgress(self, percent):
-        super().setProgress(percent)
-        if percent > self.limit:
-            self.cancel()
-
-    def cancel(self):
-        self.cancelled_at = self.cancelled_at or time.monotonic()
-        super().cancel()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qgis.core import QgsProcessingException, QgsProject
+from qgis.core import QgsProcessingException
 from statgrid_test_region import FACTORS, Feedback, left_behind, read_raster, run, write_raster, write_units
 
 FIELDS = (("name", "text"), ("people", "double"), ("zone", "int"), ("part", "text"))
@@ -14,11 +14,7 @@ MIXTURE, NETWORK = "automatic ensemble", "indicator-matrix CNN"
 WAYS = ((MIXTURE, USES[0]), *((NETWORK, use) for use in USES))
 ONE_MODEL = pytest.mark.parametrize("method", [MIXTURE, NETWORK])
 
-
-@pytest.fixture(autouse=True)
-def _empty_project(provider):
-    yield
-    QgsProject.instance().clear()
+pytestmark = pytest.mark.usefixtures("empty_project")
 
 
 def rows(region, zones=None):
