@@ -173,4 +173,4 @@ def _interval(rounds: Sequence[Round], weights: np.ndarray) -> tuple[conformal.I
 def _calibrated(seen: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> conformal.Interval:
     """The interval for totals, expected persons and disagreements of some rounds."""
     true, expected, spread = (np.concatenate(column) for column in zip(*seen))
-    return conformal.calibrate(true, expected, spread)
+    return conformal.calibrate(true, expected, spread, len(seen[0][0]))

@@ -5,11 +5,14 @@
 The interval of a prediction p̂ is (1 + p̂) · exp(± q · s) − 1, with q the scores' quantile. Models trained on large units stand in
 for the one trained on the small, so the interval is meant for places smaller than the units. `fall` carries it there: how fast
 relative errors fall with the size of a place is told by the units of the rounds, small ones against large ones. Theory has it
-between 0 (all cells err alike) and ½ (cells err apart, errors of sums cancel out); what is used is at most `STEEPEST_FALL`.
+between 0 (all cells err alike) and ½ (cells err apart, errors of sums cancel out). A few dozen units cannot tell it, and too
+small a fall leaves bounds of small places far too narrow: the fewer units, the more it is drawn to `USUAL_FALL`. What is used is
+at most `STEEPEST_FALL`.
 
 Source: Lei et al. (2018), Distribution-free predictive inference for regression, JASA 113.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +20,9 @@ import numpy as np
 LEVEL = 0.9
 SMALLEST_FLOOR = 0.01
 WIDEST = 7.0  # of an interval's half width in logarithms: a thousandfold says 'anything'
-USUAL_FALL, STEEPEST_FALL = 0.1, 0.2  # where units say nothing of it, and at most: the rest would be guessed far from the units
-ENOUGH_UNITS = 200  # scores, over all rounds, to believe them half
+USUAL_FALL, STEEPEST_FALL = 0.2, 0.3  # where units say nothing of it, and at most: the rest would be guessed far from the units
+ENOUGH_UNITS = 200  # to believe half of what they say of it
+SAME_SIZE = 1e-6  # variance of the logarithms of sizes below which places are of one size
 
 
 @dataclass(frozen=True)
@@ -55,20 +59,21 @@ def disagreement(parts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum((logs - mean[:, None]) ** 2 @ weights, 0))
 
 
-def calibrate(true: np.ndarray, expected: np.ndarray, disagreements: np.ndarray, level: float = LEVEL) -> Interval:
+def calibrate(true: np.ndarray, expected: np.ndarray, disagreements: np.ndarray, units: int, level: float = LEVEL) -> Interval:
     """Calibrate an interval.
 
     Args:
         true: Persons in the units of the rounds, shape (n,).
         expected: Persons predicted from the large units, shape (n,).
         disagreements: Of the candidates there, shape (n,).
+        units: How many different units these are: each round has all of them, so n scores know no more than that many.
         level: Share of units to hold. With fewer than 1 / (1 − level) units the widest score is taken.
     """
     floor = max(float(np.median(disagreements)), SMALLEST_FLOOR)
     errors = np.abs(np.log1p(true) - np.log1p(expected))
-    fall = _fall(errors / (floor + disagreements), expected)
+    fall = _fall(errors / (floor + disagreements), expected, units)
     scores = np.sort(errors / _scale(expected, floor, disagreements, fall))
-    rank = min(int(np.ceil((len(scores) + 1) * level)), len(scores))
+    rank = min(math.ceil(len(scores) * level * (units + 1) / units), len(scores))
     return Interval(float(scores[rank - 1]), floor, level, fall)
 
 
@@ -76,14 +81,14 @@ def _scale(expected: np.ndarray, floor: float, disagreement: np.ndarray, fall: f
     return (floor + disagreement) / (1 + expected) ** fall
 
 
-def _fall(scores: np.ndarray, expected: np.ndarray) -> float:
+def _fall(scores: np.ndarray, expected: np.ndarray, units: int) -> float:
     """How fast scores fall with the size of a place: the slope of their logarithms, drawn towards the usual one by few units."""
     size = np.log1p(expected)
     known = scores > 0
     spread = float(size[known].var()) if known.any() else 0.0
-    if spread == 0:
+    if spread < SAME_SIZE:
         return USUAL_FALL
     logs = np.log(scores[known])
     slope = -float(np.mean((size[known] - size[known].mean()) * (logs - logs.mean()))) / spread
-    believed = known.sum() / (known.sum() + ENOUGH_UNITS)
+    believed = units / (units + ENOUGH_UNITS)
     return float(np.clip(believed * slope + (1 - believed) * USUAL_FALL, 0, STEEPEST_FALL))

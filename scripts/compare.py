@@ -61,7 +61,7 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
             score, rtae = row.get("R2"), row.get("RTAE")
             mark = "  ← best" if score == best else ""
             lines.append(f"    {name:<44} {_number(score)}  {_number(rtae)}{mark}")
-        if rows.get(MODEL, {}).get("R2") != best:
+        if MODEL in rows and rows[MODEL].get("R2") != best:
             lines.append("    The automatic ensemble is not the best here.")
     return "\n".join(lines)
 
