@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..models.coarse_to_fine import Contest
+from ..models.coarse_to_fine import Contest, too_few_to_merge
 from ..models.comparison import MEASURES, Comparison, Importance, Row
 from ..models.cross_validation import RULES, ComparisonSettings
 from ..models.population_inputs import Prepared
@@ -76,6 +76,7 @@ def training(result: TrainingResult, prepared: Prepared, method: str, warnings: 
         accuracy=_by_units(result),
         contest=_contestants(result.contest),
         merged_into=result.contest.groups if result.contest else 0,
+        left_out=too_few_to_merge(len(result.units)),
         coverage=result.contest.coverage if result.contest else math.nan,
         notes=[ZONES_KNOW] if result.model.card.zones else [],
         warnings=warnings,

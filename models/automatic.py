@@ -1,7 +1,8 @@
 """The default model: several kinds of model, weighed by coarse-to-fine validation and trained on all units.
 
 Entrants: the context CNN on unit sums, once with the cell's own factors and once with its surroundings, each also sharpened;
-linear regression on unit means; and light + 1 where a factor is night-time light.
+linear regression on unit means; where a factor is night-time light, light + 1, and with many units light + 1 corrected by the
+CNN.
 """
 
 from collections.abc import Sequence
@@ -13,9 +14,10 @@ import numpy as np
 
 from ..spatial.errors import InputError, TrainingError
 from ..spatial.progress import Part, Progress
-from . import tensorflow_runtime
+from . import corrected_light, tensorflow_runtime
 from .baselines import forest, light_plus_one, linear_means
-from .coarse_to_fine import LEAST_UNITS, Candidate, Contest, Fitted, contest, without_contest
+from .coarse_to_fine import LEAST_UNITS, MANY_UNITS, Contest, contest, without_contest
+from .contest_rounds import Candidate, Fitted
 from .context_bank import ContextBank
 from .context_cnn import ContextCnn
 from .training_cells import TrainingCells
@@ -25,7 +27,7 @@ from .unit_sums import UnitSums
 NAME = "automatic ensemble"
 OWN, CONTEXT = "CNN on the cell's own factors", "CNN with context"
 SHARPENED = 1.3
-KINDS = (OWN, CONTEXT, linear_means.NAME, light_plus_one.NAME)  # that take part unless others are asked for
+KINDS = (OWN, CONTEXT, linear_means.NAME, light_plus_one.NAME, corrected_light.NAME)  # that take part unless others are asked for
 IN_CONTEST = UnitSumSettings(members=2, entries=8_000)  # many are trained; the last one is the one that counts
 
 
@@ -119,6 +121,8 @@ def candidates(
     if light is not None:
         rule = light_plus_one.LightPlusOne.of(cells.bank, light)
         entered.append(Candidate(light_plus_one.NAME, lambda sums, seed, progress: rule))
+        if len(cells.sums) >= MANY_UNITS:  # fewer cannot tell it from the other networks
+            entered.append(Candidate(corrected_light.NAME, partial(_corrected, rule, cells.columns, settings), powers))
     return [c for c in entered if c.name in kinds]
 
 
@@ -184,6 +188,17 @@ def _train(entered: list[Candidate], result: Contest, cells: TrainingCells, seed
 
 def _network(columns: np.ndarray, settings: UnitSumSettings, sums: UnitSums, seed: int, progress: Progress) -> ContextCnn:
     return fit(columns, sums, replace(settings, seed=seed), progress)
+
+
+def _corrected(
+    rule: light_plus_one.LightPlusOne,
+    columns: np.ndarray,
+    settings: UnitSumSettings,
+    sums: UnitSums,
+    seed: int,
+    progress: Progress,
+) -> corrected_light.CorrectedLight:
+    return corrected_light.fit(rule, columns, sums, replace(settings, seed=seed), progress)
 
 
 def _linear(columns: np.ndarray, sums: UnitSums, seed: int, progress: Progress) -> linear_means.LinearMeans:

@@ -1,57 +1,28 @@
 """Coarse-to-fine validation: train on large units, score on the small ones they are made of (METHODS section 3).
 
 A grid is far finer than the units it was trained on. Units held out at random do not see that change of scale; units merged
-into larger ones do. Nothing but the training units' own totals is used, before any adjustment.
+into larger ones do. Where units are few, so that merging leaves next to nothing to train on, what models say of units left out
+counts as much. Nothing but the training units' own totals is used, before any adjustment.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Callable, Optional, Protocol
+from typing import Optional
 
 import numpy as np
 
 from ..spatial.accuracy import accuracy
 from ..spatial.errors import TrainingError
-from ..spatial.progress import Part, Progress, stop_if_cancelled
-from ..spatial.seeds import shifted
-from . import conformal, ensemble_weights
+from ..spatial.progress import Part, Progress
+from . import conformal, contest_rounds, ensemble_weights
+from .contest_rounds import Candidate, coarse_count
 from .ensemble_weights import Round
 from .training_cells import TrainingCells
-from .unit_merging import merge_units
-from .unit_sums import UnitSums
 
 LEAST_UNITS = 6  # with fewer, merging leaves nothing to train on
-MERGINGS, FEW_UNITS, MERGINGS_OF_FEW = 3, 500, 6  # few units tell less a round, and their rounds cost less
+MERGINGS, MANY_UNITS, MERGINGS_OF_FEW = 3, 500, 6  # few units tell less a round, and their rounds cost less
+ENOUGH_UNITS, LEFT_OUT = 100, 2  # with fewer units, so many rounds with units left out count as much as the mergings
 LEAST_WEIGHT = 0.02  # a candidate below it costs more time than it is worth
-
-
-class Fitted(Protocol):
-    """A trained candidate."""
-
-    def density(self, columns: np.ndarray) -> np.ndarray:
-        """Density of cells with these scaled columns, shape (cells,), 0 or more, up to a factor."""
-
-
-Fit = Callable[[UnitSums, int, Progress], Fitted]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Something that can be trained on any units over the training cells.
-
-    Attributes:
-        name: What reports call it.
-        fit: Trains it: units, seed, progress.
-        powers: Its density is entered as it is and sharpened: each power is an entrant of its own.
-    """
-
-    name: str
-    fit: Fit
-    powers: tuple[float, ...] = (1.0,)
-
-    def entrants(self) -> list[tuple[str, float]]:
-        """Names and powers of its entrants."""
-        return [(self.name if p == 1 else f"{self.name}, sharpened {p:g}", p) for p in self.powers]
 
 
 @dataclass(frozen=True)
@@ -79,13 +50,6 @@ class Contest:
     coverage: float = float("nan")
 
 
-def coarse_count(units: int) -> int:
-    """Into how many larger units so many are merged: a step of scale that leaves enough to train on."""
-    if units >= 64:
-        return round(units / 8)
-    return max(3, round(units / (4 if units >= 16 else 3)))
-
-
 def contest(candidates: Sequence[Candidate], cells: TrainingCells, adjusted: bool, seed: int, progress: Progress) -> Contest:
     """Weigh candidates by coarse-to-fine rounds.
 
@@ -102,15 +66,16 @@ def contest(candidates: Sequence[Candidate], cells: TrainingCells, adjusted: boo
     Raises:
         TrainingError: No candidate came to anything.
     """
-    entrants = [(c, name, power) for c in candidates for name, power in c.entrants()]
-    names = [name for _, name, _ in entrants]
+    names = [name for c in candidates for name, _ in c.entrants()]
     count = len(cells.sums)
     if count < LEAST_UNITS:
         return without_contest(candidates)
-    number = MERGINGS_OF_FEW if count < FEW_UNITS else MERGINGS
+    mergings = MERGINGS if count >= MANY_UNITS else MERGINGS_OF_FEW
+    left_out = LEFT_OUT if too_few_to_merge(count) and len(names) > 1 else 0
+    kinds = [contest_rounds.merged] * mergings + [contest_rounds.left_out] * left_out
     rounds = [
-        _round(candidates, cells, adjusted, seed * number + k, Part(progress, 95 * k / number, 95 * (k + 1) / number))
-        for k in range(number)
+        play(candidates, cells, adjusted, seed * mergings + k, Part(progress, 95 * k / len(kinds), 95 * (k + 1) / len(kinds)))
+        for k, play in enumerate(kinds)
     ]
     sound = np.all([np.isfinite(r.sums).all(axis=0) & (r.sums.sum(axis=0) > 0) for r in rounds], axis=0)
     if not sound.any():
@@ -118,18 +83,25 @@ def contest(candidates: Sequence[Candidate], cells: TrainingCells, adjusted: boo
             "No model could be trained on the merged units: every one ended in nothing or left the numbers. Lower "
             "LEARNING_RATE, or check that the factors differ between units."
         )
+    in_play = [Round(r.group, r.sums[:, sound], r.totals, r.adjusted) for r in rounds]
+    coarse, others = in_play[:mergings], in_play[mergings:]
     weights = np.zeros(len(names))
-    in_play = [Round(r.group, r.sums[:, sound], r.totals, adjusted) for r in rounds]
-    weights[sound] = ensemble_weights.weigh(in_play, seed, Part(progress, 95, 100))
+    found = [ensemble_weights.weigh(some, seed, Part(progress, 95, 100)) for some in (coarse, others) if some]
+    weights[sound] = np.mean(found, axis=0)
     weights = np.where(weights < LEAST_WEIGHT, 0, weights)
     weights /= weights.sum()
     scores = np.full((2, len(names)), np.nan)
-    scores[:, sound] = np.transpose([_scores(in_play, one) for one in np.eye(int(sound.sum()))])
+    scores[:, sound] = np.transpose([_scores(coarse, one) for one in np.eye(int(sound.sum()))])
     progress.setProgress(100)
     return Contest(
-        names, weights, scores[0], scores[1], _scores(in_play, weights[sound]), coarse_count(count),
-        *_interval(in_play, weights[sound]),
+        names, weights, scores[0], scores[1], _scores(coarse, weights[sound]), coarse_count(count),
+        *_interval(coarse, weights[sound]),
     )  # fmt: skip
+
+
+def too_few_to_merge(units: int) -> bool:
+    """Whether so few units are in a contest that what models say of units left out counts too."""
+    return units < ENOUGH_UNITS
 
 
 def without_contest(candidates: Sequence[Candidate]) -> Contest:
@@ -138,19 +110,6 @@ def without_contest(candidates: Sequence[Candidate]) -> Contest:
     weights = np.array([1.0 if power == 1 else 0.0 for _, power in entrants])
     nothing = np.full(len(entrants), np.nan)
     return Contest([name for name, _ in entrants], weights / weights.sum(), nothing, nothing, (np.nan, np.nan), 0)
-
-
-def _round(candidates: Sequence[Candidate], cells: TrainingCells, adjusted: bool, seed: int, progress: Progress) -> Round:
-    """Train every candidate on units merged with `seed`, and sum what it says over the small units."""
-    group = merge_units(cells.neighbours, cells.centres, coarse_count(len(cells.sums)), seed)
-    coarse, count = cells.sums.merged(group), len(candidates)
-    sums = []
-    for k, candidate in enumerate(candidates):
-        stop_if_cancelled(progress)
-        fitted = candidate.fit(coarse, shifted(seed, 0), Part(progress, 100 * k / count, 100 * (k + 1) / count))
-        density = fitted.density(cells.columns)
-        sums += [cells.sums.of(density**power) for power in candidate.powers]
-    return Round(group, np.stack(sums, axis=1), cells.sums.totals, adjusted)
 
 
 def _scores(rounds: Sequence[Round], weights: np.ndarray) -> tuple[float, float]:

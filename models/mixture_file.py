@@ -11,10 +11,12 @@ from .automatic import AutomaticModel, Term
 from .baselines.forest import Forest, Tree
 from .baselines.light_plus_one import LightPlusOne
 from .baselines.linear_means import LinearMeans
-from .coarse_to_fine import Contest, Fitted
+from .coarse_to_fine import Contest
 from .conformal import Interval
+from .contest_rounds import Fitted
 from .context_bank import ContextBank, FactorForms
 from .context_cnn import ContextCnn
+from .corrected_light import CorrectedLight
 
 MAX_TERMS, MAX_NETWORKS, MAX_POWER = 50, 250, 10.0
 MAX_NUMBER, MAX_GROUPS, MAX_TREES = 1e150, 1 << 31, 10_000
@@ -91,6 +93,9 @@ def _part_apart(part: Any) -> tuple[str, dict[str, Any], list[np.ndarray]]:
     if isinstance(part, LightPlusOne):
         values = {"column": part.column, "centre": part.centre, "spread": part.spread, "log_scale": part.log_scale}
         return "light", values, []
+    if isinstance(part, CorrectedLight):
+        (_, rule, _), (_, network, weights) = _part_apart(part.rule), _part_apart(part.network)
+        return "corrected light", {**rule, **network}, weights
     raise ModelFileError(f"a part of kind {type(part).__name__} cannot be kept in a file")
 
 
@@ -155,8 +160,12 @@ def _light(values: Mapping[str, Any], arrays: list[np.ndarray], columns: int) ->
     return LightPlusOne(_index(values["column"], columns), centre, spread, scale)
 
 
+def _corrected(values: Mapping[str, Any], arrays: list[np.ndarray], columns: int) -> CorrectedLight:
+    return CorrectedLight(_light(values, [], columns), _network(values, arrays, columns))
+
+
 _KINDS: dict[str, Callable[[Mapping[str, Any], list[np.ndarray], int], Fitted]] = {
-    "context CNN": _network, "linear": _linear, "forest": _forest, "light": _light,
+    "context CNN": _network, "linear": _linear, "forest": _forest, "light": _light, "corrected light": _corrected,
 }  # fmt: skip
 
 

@@ -47,6 +47,13 @@ class UnitSums:
         """Persons per habitable km² of all units together."""
         return float(self.totals.sum() / self.area.sum())
 
+    def only(self, chosen: np.ndarray) -> "UnitSums":
+        """Some of the units over the same cells, in their order; `chosen`: their numbers, ascending, each once."""
+        number = np.full(len(self), -1)
+        number[chosen] = np.arange(len(chosen))
+        kept = number[self.unit] >= 0
+        return UnitSums(number[self.unit[kept]], self.cell[kept], self.area[kept], self.totals[chosen])
+
     def merged(self, group: np.ndarray) -> "UnitSums":
         """The same cells as larger units.
 

@@ -18,6 +18,10 @@ OWN_UNITS = (
     "These are the units that the model was trained on, so this says little about other places. How the model was chosen, below, "
     "says what it makes of places it has no totals of."
 )
+LEFT_OUT = (
+    "Where units are few, models trained on a handful of large ones cannot show all they can do. So weights follow as much from "
+    "a second comparison: each model was trained on two thirds of the units and tried on the rest, each third in turn."
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class TrainingReport:
         members: Members of an ensemble → weight as a fraction.
         contest: What took part in the contest, where there was one; the mixture of all comes last.
         merged_into: Larger units of a round of the contest; 0 without one.
+        left_out: Whether the weights come from units left out as well, because there are few.
         coverage: Share of units that 90 % bounds held in rounds they were not calibrated on, 0–1; NaN if not known.
         notes: What a reader should know about this run.
         warnings: What calls for an action.
@@ -116,6 +121,7 @@ class TrainingReport:
     members: Mapping[str, float] = field(default_factory=dict)
     contest: Sequence[Contestant] = ()
     merged_into: int = 0
+    left_out: bool = False
     coverage: float = math.nan
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
@@ -234,6 +240,7 @@ def _contest_blocks(report: TrainingReport) -> list[Block]:
             "finding people in places smaller than those it was trained on. No other data were used."
         ),
         Table(columns, rows, "Persons in the original units, found from larger ones", narrow=True),
+        *([Paragraph(LEFT_OUT)] if report.left_out and len(rows) > 1 else []),
         Note("Weights were fitted to these very comparisons, which flatters the mixture's own numbers a little."),
         *_coverage_blocks(report),
     ]

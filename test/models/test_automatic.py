@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from statgrid.models import automatic, context_cnn
+from statgrid.models import automatic, context_cnn, corrected_light
 from statgrid.models.automatic import CONTEXT, OWN, AutomaticSettings, candidates, train_automatic
 from statgrid.models.conformal import disagreement
 from statgrid.models.context_bank import ContextBank, FactorForms
@@ -73,6 +73,19 @@ def test_for_use_without_totals_the_level_of_units_is_found_as_well(region):
 def test_without_a_light_there_is_no_light_rule(region):
     names = [c.name for c in candidates(region.cells, None, UnitSumSettings())]
     assert names == [OWN, CONTEXT, "linear regression"]
+
+
+def test_with_many_units_the_light_rule_is_corrected_too(region, monkeypatch):
+    assert corrected_light.NAME not in [c.name for c in candidates(region.cells, 0, UnitSumSettings())]
+    monkeypatch.setattr(automatic, "MANY_UNITS", len(region.cells.sums))
+    assert corrected_light.NAME in [c.name for c in candidates(region.cells, 0, UnitSumSettings())]
+    assert corrected_light.NAME not in [c.name for c in candidates(region.cells, None, UnitSumSettings())]
+    found = train(region, iterations=30)
+    assert [name for name in found.contest.names if name.startswith(corrected_light.NAME)] == [
+        corrected_light.NAME,
+        f"{corrected_light.NAME}, sharpened 1.3",
+    ]
+    assert np.isfinite(found.density(region.cells.columns)).all()
 
 
 def test_without_a_piled_factor_there_is_no_context():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from statgrid.models.coarse_to_fine import LEAST_UNITS, Candidate, coarse_count, contest
-from statgrid.models.unit_merging import pieces
+from statgrid.models.coarse_to_fine import ENOUGH_UNITS, LEAST_UNITS, contest
+from statgrid.models.contest_rounds import Candidate, coarse_count
 from statgrid.spatial.errors import Cancelled, TrainingError
 from statgrid.spatial.progress import Silent
 
@@ -31,27 +31,43 @@ def guesses(region, noise, seed=0):
     return truth * np.exp(np.random.default_rng(seed).normal(0, noise, truth.size))
 
 
-@pytest.mark.parametrize(("units", "groups"), [(6, 3), (9, 3), (15, 5), (16, 4), (25, 6), (40, 10), (199, 25), (30_000, 3750)])
-def test_the_coarse_level_is_coarser_and_can_be_trained_on(units, groups):
-    assert coarse_count(units) == groups
-
-
-def test_candidates_are_trained_on_large_units_that_hang_together_and_on_nothing_else(region):
+def units_seen(region, *others):
+    """How many units each training of a contest had."""
     seen = []
 
     def fit(sums, seed, progress):
-        seen.append(sums)
+        seen.append(len(sums))
         return Fixed(np.ones(len(region.cells.columns)))
 
-    hold(region, [Candidate("spy", fit)])
-    for sums in seen:
-        assert len(sums) == coarse_count(64)
-        group = np.zeros(64, int)
-        group[region.cells.sums.unit] = sums.unit
-        np.testing.assert_allclose(sums.totals, np.bincount(group, region.totals))
-        assert len(set(pieces(group, region.cells.neighbours))) == len(sums)
-    assert len(seen) == 6  # few units: six mergings
-    assert len({tuple(s.unit) for s in seen}) == 6
+    hold(region, [Candidate("spy", fit), *others])
+    return seen
+
+
+def test_few_units_are_merged_six_times_and_left_out_in_thirds_twice(region):
+    assert len(region.cells.sums) == 64 < ENOUGH_UNITS
+    found = units_seen(region, always("other", region.truth.ravel()))
+    merged, thirds = found[:6], found[6:]
+    assert merged == [8] * 6
+    assert len(thirds) == 6
+    assert sum(thirds) == 2 * 2 * 64
+
+
+def test_enough_units_are_merged_only_and_so_are_those_of_one_who_has_no_rival(region, region_of):
+    many = region_of(10)
+    assert units_seen(many, always("other", many.truth.ravel())) == [coarse_count(100)] * 6
+    assert units_seen(region) == [8] * 6
+
+
+def test_among_few_units_what_guesses_small_ones_from_a_handful_does_not_decide_alone(region):
+    """One has learnt enough from 43 units, nothing from 8; the other knows a little without having learnt."""
+    truth, even = region.truth.ravel(), np.ones(region.truth.size)
+
+    def fit(sums, seed, progress):
+        return Fixed(truth if len(sums) > 20 else even)
+
+    found = hold(region, [Candidate("slow to learn", fit), always("rule", guesses(region, 1.5))])
+    assert found.rtae[0] > found.rtae[1]  # from large units it is the worse
+    assert 0.3 < found.weights[0] < 0.7
 
 
 def test_who_knows_the_truth_wins_and_the_report_says_so(region):

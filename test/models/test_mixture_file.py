@@ -18,6 +18,7 @@ from statgrid.models.coarse_to_fine import Contest
 from statgrid.models.conformal import Interval
 from statgrid.models.context_bank import ContextBank, FactorForms
 from statgrid.models.context_cnn import ContextCnn
+from statgrid.models.corrected_light import CorrectedLight
 from statgrid.models.mixture_model import MixtureModel
 from statgrid.models.model_file import load_card, load_model, save_model
 from statgrid.models.population_model import ModelCard
@@ -25,7 +26,7 @@ from statgrid.spatial.errors import ModelFileError, OutputError
 
 CARD, PARTS = model_file.CARD, model_file.PARTS
 COLUMNS = 9  # three factors; light piles up and reaches a limit, which makes three columns of each at three widths
-NAMES = ["CNN", "CNN, sharpened 1.3", "linear regression", "night-time light + 1"]
+NAMES = ["CNN", "CNN, sharpened 1.3", "linear regression", "night-time light + 1", "corrected light"]
 CLAIM = 10**13  # numbers
 
 
@@ -41,9 +42,10 @@ def make(interval=True):
         Term(NAMES[0], network, 1.0, 0.9, 0.1),
         Term(NAMES[1], network, 1.3, 0.2, 0.2),
         Term(NAMES[2], regression, 1.0, 1.1, 0.3),
-        Term(NAMES[3], light, 1.0, 33.0, 0.4),
+        Term(NAMES[3], light, 1.0, 33.0, 0.25),
+        Term(NAMES[4], CorrectedLight(light, ContextCnn(context_cnn.start(COLUMNS, 2, 8), 0.5)), 1.0, 1.0, 0.15),
     ]
-    weights, scores = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, np.nan, 0.25, -3.0])
+    weights, scores = np.array([0.1, 0.2, 0.3, 0.25, 0.15]), np.array([0.5, np.nan, 0.25, -3.0, 0.1])
     contest = Contest(NAMES, weights, scores, 1 - scores, (0.6, 0.4), 5, Interval(1.5, 0.02) if interval else None)
     card = ModelCard(
         method=automatic.NAME,
@@ -324,14 +326,18 @@ def at(*places):
         (at("parts", 2, "column"), (None, -1, COLUMNS, 1.0, True, "0", 10**30)),
         (at("parts", 2, "spread"), (None, 0, -1, float("nan"))),
         (at("parts", 2, "log_scale"), (None, -0.5, float("nan"))),
-        (at("terms", 0, "part"), (None, -1, 3, 0.0, True, "0")),
+        (at("parts", 3, "kind"), ("light", "linear")),
+        (at("parts", 3, "arrays"), (0, 5)),
+        (at("parts", 3, "column"), (None, -1, COLUMNS)),
+        (at("parts", 3, "mean_density"), (None, 0)),
+        (at("terms", 0, "part"), (None, -1, 4, 0.0, True, "0")),
         (at("terms", 0, "power"), (None, -1, 11, float("inf"), float("nan"), "1")),
         (at("terms", 0, "scale"), (None, -1.0, float("inf"), float("nan"), "1")),
         (at("terms", 0, "weight"), (None, -0.1, 0, 0.2, 1.1, float("nan"), "0.1", [0.1])),
         (at("contest", "names"), (None, 3, NAMES[:3], [])),
-        (at("contest", "weights"), (None, 3, [0.5, 0.5], [1.0, 0, 0, -1], [None] * 4, ["1"] * 4)),
-        (at("contest", "r2"), (None, [0.5], ["0.5"] * 4, [[0.5]] * 4)),
-        (at("contest", "rtae"), (None, [0.5], [True] * 4)),
+        (at("contest", "weights"), (None, 3, [0.5, 0.5], [1.0, 0, 0, 0, -1], [None] * 5, ["1"] * 5)),
+        (at("contest", "r2"), (None, [0.5], ["0.5"] * 5, [[0.5]] * 5)),
+        (at("contest", "rtae"), (None, [0.5], [True] * 5)),
         (at("contest", "mixture"), (None, [], [0.5], [0.5, 0.5, 0.5], ["a", "b"])),
         (at("contest", "groups"), (None, -1, 2.5, "5", True, 10**400)),
         (at("contest", "interval"), ([], [1.0], [1.0, 2.0, -0.9], [None] * 3, [float("nan")] * 3, "abc", True)),
@@ -405,8 +411,8 @@ def test_the_contest_comes_back_with_what_it_does_not_know(good):
 def test_a_contest_that_was_never_held_is_kept(tmp_path):
     """Scores and the mixture's are unknown then."""
     model = make(False)
-    nothing = np.full(4, np.nan)
-    contest = Contest(NAMES, np.full(4, 0.25), nothing, nothing, (np.nan, np.nan), 0)
+    nothing = np.full(5, np.nan)
+    contest = Contest(NAMES, np.full(5, 0.2), nothing, nothing, (np.nan, np.nan), 0)
     save_model(
         MixtureModel(model.card, AutomaticModel(model.mixture.bank, model.mixture.terms, contest)), str(tmp_path / "m.keras")
     )
@@ -420,7 +426,7 @@ def test_terms_of_one_part_share_it_again(good):
     terms = load_model(str(good[0])).mixture.terms
     assert [t.name for t in terms] == NAMES
     assert terms[0].fitted is terms[1].fitted
-    assert [t.power for t in terms] == [1.0, 1.3, 1.0, 1.0]
+    assert [t.power for t in terms] == [1.0, 1.3, 1.0, 1.0, 1.0]
 
 
 def test_the_same_model_gives_the_same_bytes(good, tmp_path):

@@ -29,6 +29,14 @@ def test_mean_density_is_all_people_over_all_area():
     assert some().mean_density() == 60 / 6.3
 
 
+def test_some_units_are_as_they_were():
+    sums, density = some(), np.arange(5.0)
+    chosen = sums.only(np.array([0, 2]))
+    np.testing.assert_array_equal(chosen.totals, [10, 30])
+    np.testing.assert_array_equal(chosen.of(density), sums.of(density)[[0, 2]])
+    np.testing.assert_array_equal(chosen.areas(), sums.areas()[[0, 2]])
+
+
 def test_merged_units_add_up():
     sums, density = some(), np.arange(5.0)
     merged = sums.merged(np.array([1, 0, 1]))

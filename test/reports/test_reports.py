@@ -143,6 +143,14 @@ def test_a_contest_is_what_the_model_is_judged_by():
     assert "held out" not in html.lower().replace("held-out", "held out")
 
 
+def test_few_units_are_said_to_be_left_out_as_well():
+    texts = []
+    for left_out, contest in ((True, CONTEST), (False, CONTEST), (True, CONTEST[:1])):
+        content = TrainingReport("t", "m", contest=contest, merged_into=5, left_out=left_out)
+        texts.append(render(training_report.build(content)))
+    assert ["two thirds of the units" in text for text in texts] == [True, False, False]
+
+
 def test_without_a_contest_nothing_is_claimed_of_places_not_seen():
     unknown = [dataclasses.replace(each, r2=math.nan, rtae=math.nan) for each in CONTEST]
     html = render(training_report.build(TrainingReport("t", "m", accuracy={"Training units": {"r2": 0.75}}, contest=unknown)))
