@@ -15,7 +15,7 @@ READY := .venv/.make-ready
 SHIPPED := __init__.py $(wildcard plugin.py) algorithms models reports spatial
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo guizhou rhone-alpes accuracy industry sample benchmark test test-matrix gui-check \
+.PHONY: help setup demo guizhou rhone-alpes accuracy levels industry sample benchmark test test-matrix gui-check \
 	lint lint-style lint-types format install uninstall zip clean
 
 help: ## List what make can do
@@ -40,6 +40,9 @@ rhone-alpes: $(READY) ## Map the population of Rhone-Alpes: make rhone-alpes DAT
 
 accuracy: $(READY) ## Compare all methods on regions with known truth: make accuracy DATA=folder
 	@$(PYTHON) scripts/accuracy.py $(DATA) $(ARGS)
+
+levels: $(READY) ## Try the default on more levels and parts of these regions: make levels DATA=folder
+	@$(PYTHON) scripts/levels.py $(DATA) $(ARGS)
 
 industry: $(READY) ## SA-CNN and its rivals on a simulated industry over real light: make industry DATA=folder
 	@$(PYTHON) scripts/industry.py $(DATA) $(ARGS)

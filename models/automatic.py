@@ -1,8 +1,8 @@
 """The default model: several kinds of model, weighed by coarse-to-fine validation and trained on all units.
 
 Entrants: the context CNN on unit sums, once with the cell's own factors and once with its surroundings, each also sharpened;
-linear regression on unit means; where a factor is night-time light, light + 1, and with many units light + 1 corrected by the
-CNN.
+a linear model on unit sums; where a factor is night-time light, light + 1, and with many units light + 1 corrected by the CNN.
+Linear regression on unit means and the forest take part where they are asked for.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..spatial.errors import InputError, TrainingError
 from ..spatial.progress import Part, Progress
-from . import corrected_light, tensorflow_runtime
+from . import corrected_light, linear_sums, tensorflow_runtime
 from .baselines import forest, light_plus_one, linear_means
 from .coarse_to_fine import LEAST_UNITS, MANY_UNITS, Contest, contest, without_contest
 from .contest_rounds import Candidate, Fitted
@@ -27,7 +27,7 @@ from .unit_sums import UnitSums
 NAME = "automatic ensemble"
 OWN, CONTEXT = "CNN on the cell's own factors", "CNN with context"
 SHARPENED = 1.3
-KINDS = (OWN, CONTEXT, linear_means.NAME, light_plus_one.NAME, corrected_light.NAME)  # that take part unless others are asked for
+KINDS = (OWN, CONTEXT, linear_sums.NAME, light_plus_one.NAME, corrected_light.NAME)  # that take part unless others are asked for
 IN_CONTEST = UnitSumSettings(members=2, entries=8_000)  # many are trained; the last one is the one that counts
 
 
@@ -115,6 +115,7 @@ def candidates(
     entered = [Candidate(OWN, partial(_network, own, settings), powers)]
     if cells.columns.shape[1] > own.shape[1]:
         entered.append(Candidate(CONTEXT, partial(_network, cells.columns, settings), powers))
+    entered.append(Candidate(linear_sums.NAME, partial(_linear_sums, own)))
     entered.append(Candidate(linear_means.NAME, partial(_linear, own)))
     if forest.NAME in kinds:
         entered.append(Candidate(forest.NAME, partial(_forest, own)))
@@ -199,6 +200,10 @@ def _corrected(
     progress: Progress,
 ) -> corrected_light.CorrectedLight:
     return corrected_light.fit(rule, columns, sums, replace(settings, seed=seed), progress)
+
+
+def _linear_sums(columns: np.ndarray, sums: UnitSums, seed: int, progress: Progress) -> linear_sums.LinearSums:
+    return linear_sums.fit(columns, sums, progress)
 
 
 def _linear(columns: np.ndarray, sums: UnitSums, seed: int, progress: Progress) -> linear_means.LinearMeans:

@@ -7,7 +7,7 @@ for the one trained on the small, so the interval is meant for places smaller th
 relative errors fall with the size of a place is told by the units of the rounds, small ones against large ones. Theory has it
 between 0 (all cells err alike) and ½ (cells err apart, errors of sums cancel out). A few dozen units cannot tell it, and too
 small a fall leaves bounds of small places far too narrow: the fewer units, the more it is drawn to `USUAL_FALL`. What is used is
-at most `STEEPEST_FALL`.
+at least `SHALLOWEST_FALL` and at most `STEEPEST_FALL`.
 
 Source: Lei et al. (2018), Distribution-free predictive inference for regression, JASA 113.
 """
@@ -20,7 +20,8 @@ import numpy as np
 LEVEL = 0.9
 SMALLEST_FLOOR = 0.01
 WIDEST = 7.0  # of an interval's half width in logarithms: a thousandfold says 'anything'
-USUAL_FALL, STEEPEST_FALL = 0.2, 0.3  # where units say nothing of it, and at most: the rest would be guessed far from the units
+# Where units say nothing of it, at least, and at most: beyond these the fall would be guessed far from the units.
+USUAL_FALL, SHALLOWEST_FALL, STEEPEST_FALL = 0.2, 0.15, 0.3
 ENOUGH_UNITS = 200  # to believe half of what they say of it
 SAME_SIZE = 1e-6  # variance of the logarithms of sizes below which places are of one size
 
@@ -91,4 +92,4 @@ def _fall(scores: np.ndarray, expected: np.ndarray, units: int) -> float:
     logs = np.log(scores[known])
     slope = -float(np.mean((size[known] - size[known].mean()) * (logs - logs.mean()))) / spread
     believed = units / (units + ENOUGH_UNITS)
-    return float(np.clip(believed * slope + (1 - believed) * USUAL_FALL, 0, STEEPEST_FALL))
+    return float(np.clip(believed * slope + (1 - believed) * USUAL_FALL, SHALLOWEST_FALL, STEEPEST_FALL))

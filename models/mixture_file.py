@@ -17,6 +17,7 @@ from .contest_rounds import Fitted
 from .context_bank import ContextBank, FactorForms
 from .context_cnn import ContextCnn
 from .corrected_light import CorrectedLight
+from .linear_sums import LinearSums
 
 MAX_TERMS, MAX_NETWORKS, MAX_POWER = 50, 250, 10.0
 MAX_NUMBER, MAX_GROUPS, MAX_TREES = 1e150, 1 << 31, 10_000
@@ -86,6 +87,9 @@ def _part_apart(part: Any) -> tuple[str, dict[str, Any], list[np.ndarray]]:
         return "context CNN", {"mean_density": part.mean_density}, list(part.weights)
     if isinstance(part, LinearMeans):
         return "linear", {"intercept": part.intercept}, [np.asarray(part.coefficients, np.float64)]
+    if isinstance(part, LinearSums):
+        values = {"intercept": part.intercept, "mean_density": part.mean_density}
+        return "linear sums", values, [np.asarray(part.coefficients, np.float64)]
     if isinstance(part, Forest):
         sizes = np.array([len(tree.left) for tree in part.trees], np.float64)
         nodes = [np.concatenate([np.asarray(getattr(tree, name), np.float64) for tree in part.trees]) for name in _NODES]
@@ -133,6 +137,11 @@ def _linear(values: Mapping[str, Any], arrays: list[np.ndarray], columns: int) -
     return LinearMeans(coefficients, _real(values["intercept"]))
 
 
+def _linear_sums(values: Mapping[str, Any], arrays: list[np.ndarray], columns: int) -> LinearSums:
+    regression = _linear(values, arrays, columns)
+    return LinearSums(regression.coefficients, regression.intercept, _positive(values["mean_density"]))
+
+
 def _forest(values: Mapping[str, Any], arrays: list[np.ndarray], columns: int) -> Forest:
     sizes, *nodes = arrays
     inputs = _index(values["inputs"], columns + 1)
@@ -165,7 +174,8 @@ def _corrected(values: Mapping[str, Any], arrays: list[np.ndarray], columns: int
 
 
 _KINDS: dict[str, Callable[[Mapping[str, Any], list[np.ndarray], int], Fitted]] = {
-    "context CNN": _network, "linear": _linear, "forest": _forest, "light": _light, "corrected light": _corrected,
+    "context CNN": _network, "linear": _linear, "linear sums": _linear_sums, "forest": _forest, "light": _light,
+    "corrected light": _corrected,
 }  # fmt: skip
 
 

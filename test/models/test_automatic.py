@@ -72,7 +72,7 @@ def test_for_use_without_totals_the_level_of_units_is_found_as_well(region):
 
 def test_without_a_light_there_is_no_light_rule(region):
     names = [c.name for c in candidates(region.cells, None, UnitSumSettings())]
-    assert names == [OWN, CONTEXT, "linear regression"]
+    assert names == [OWN, CONTEXT, "linear model on unit sums"]
 
 
 def test_with_many_units_the_light_rule_is_corrected_too(region, monkeypatch):
@@ -94,7 +94,7 @@ def test_without_a_piled_factor_there_is_no_context():
     bank = ContextBank.of(FactorForms(np.zeros(2), np.full(2, np.nan)), raw)
     sums = UnitSums(np.arange(20) // 2, np.arange(20), np.ones(20), random.uniform(1, 9, 10))
     cells = TrainingCells(bank, bank.scale(raw), sums, np.arange(10), np.empty((0, 2), int), random.uniform(0, 9, (10, 2)))
-    assert [c.name for c in candidates(cells, None, UnitSumSettings())] == [OWN, "linear regression"]
+    assert [c.name for c in candidates(cells, None, UnitSumSettings())] == [OWN, "linear model on unit sums"]
 
 
 def test_nine_units_will_do(region_of):

@@ -19,6 +19,7 @@ from statgrid.models.conformal import Interval
 from statgrid.models.context_bank import ContextBank, FactorForms
 from statgrid.models.context_cnn import ContextCnn
 from statgrid.models.corrected_light import CorrectedLight
+from statgrid.models.linear_sums import LinearSums
 from statgrid.models.mixture_model import MixtureModel
 from statgrid.models.model_file import load_card, load_model, save_model
 from statgrid.models.population_model import ModelCard
@@ -26,7 +27,7 @@ from statgrid.spatial.errors import ModelFileError, OutputError
 
 CARD, PARTS = model_file.CARD, model_file.PARTS
 COLUMNS = 9  # three factors; light piles up and reaches a limit, which makes three columns of each at three widths
-NAMES = ["CNN", "CNN, sharpened 1.3", "linear regression", "night-time light + 1", "corrected light"]
+NAMES = ["CNN", "CNN, sharpened 1.3", "linear regression", "night-time light + 1", "corrected light", "linear sums"]
 CLAIM = 10**13  # numbers
 
 
@@ -43,9 +44,10 @@ def make(interval=True):
         Term(NAMES[1], network, 1.3, 0.2, 0.2),
         Term(NAMES[2], regression, 1.0, 1.1, 0.3),
         Term(NAMES[3], light, 1.0, 33.0, 0.25),
-        Term(NAMES[4], CorrectedLight(light, ContextCnn(context_cnn.start(COLUMNS, 2, 8), 0.5)), 1.0, 1.0, 0.15),
+        Term(NAMES[4], CorrectedLight(light, ContextCnn(context_cnn.start(COLUMNS, 2, 8), 0.5)), 1.0, 1.0, 0.1),
+        Term(NAMES[5], LinearSums(random.normal(size=COLUMNS), -0.5, 70.5), 1.0, 1.0, 0.05),
     ]
-    weights, scores = np.array([0.1, 0.2, 0.3, 0.25, 0.15]), np.array([0.5, np.nan, 0.25, -3.0, 0.1])
+    weights, scores = np.array([t.weight for t in terms]), np.array([0.5, np.nan, 0.25, -3.0, 0.1, 0.2])
     contest = Contest(NAMES, weights, scores, 1 - scores, (0.6, 0.4), 5, Interval(1.5, 0.02) if interval else None)
     card = ModelCard(
         method=automatic.NAME,
@@ -330,14 +332,17 @@ def at(*places):
         (at("parts", 3, "arrays"), (0, 5)),
         (at("parts", 3, "column"), (None, -1, COLUMNS)),
         (at("parts", 3, "mean_density"), (None, 0)),
-        (at("terms", 0, "part"), (None, -1, 4, 0.0, True, "0")),
+        (at("parts", 4, "mean_density"), (None, -1)),
+        (at("parts", 4, "intercept"), (None, "7", float("nan"))),
+        (at("parts", 4, "arrays"), (0, 2)),
+        (at("terms", 0, "part"), (None, -1, 5, 0.0, True, "0")),
         (at("terms", 0, "power"), (None, -1, 11, float("inf"), float("nan"), "1")),
         (at("terms", 0, "scale"), (None, -1.0, float("inf"), float("nan"), "1")),
         (at("terms", 0, "weight"), (None, -0.1, 0, 0.2, 1.1, float("nan"), "0.1", [0.1])),
         (at("contest", "names"), (None, 3, NAMES[:3], [])),
-        (at("contest", "weights"), (None, 3, [0.5, 0.5], [1.0, 0, 0, 0, -1], [None] * 5, ["1"] * 5)),
-        (at("contest", "r2"), (None, [0.5], ["0.5"] * 5, [[0.5]] * 5)),
-        (at("contest", "rtae"), (None, [0.5], [True] * 5)),
+        (at("contest", "weights"), (None, 3, [0.5, 0.5], [1.0, 0, 0, 0, 0, -1], [None] * 6, ["1"] * 6)),
+        (at("contest", "r2"), (None, [0.5], ["0.5"] * 6, [[0.5]] * 6)),
+        (at("contest", "rtae"), (None, [0.5], [True] * 6)),
         (at("contest", "mixture"), (None, [], [0.5], [0.5, 0.5, 0.5], ["a", "b"])),
         (at("contest", "groups"), (None, -1, 2.5, "5", True, 10**400)),
         (at("contest", "interval"), ([], [1.0], [1.0, 2.0, -0.9], [None] * 3, [float("nan")] * 3, "abc", True)),
@@ -411,8 +416,8 @@ def test_the_contest_comes_back_with_what_it_does_not_know(good):
 def test_a_contest_that_was_never_held_is_kept(tmp_path):
     """Scores and the mixture's are unknown then."""
     model = make(False)
-    nothing = np.full(5, np.nan)
-    contest = Contest(NAMES, np.full(5, 0.2), nothing, nothing, (np.nan, np.nan), 0)
+    nothing = np.full(6, np.nan)
+    contest = Contest(NAMES, np.full(6, 1 / 6), nothing, nothing, (np.nan, np.nan), 0)
     save_model(
         MixtureModel(model.card, AutomaticModel(model.mixture.bank, model.mixture.terms, contest)), str(tmp_path / "m.keras")
     )
@@ -426,7 +431,7 @@ def test_terms_of_one_part_share_it_again(good):
     terms = load_model(str(good[0])).mixture.terms
     assert [t.name for t in terms] == NAMES
     assert terms[0].fitted is terms[1].fitted
-    assert [t.power for t in terms] == [1.0, 1.3, 1.0, 1.0, 1.0]
+    assert [t.power for t in terms] == [1.0, 1.3, 1.0, 1.0, 1.0, 1.0]
 
 
 def test_the_same_model_gives_the_same_bytes(good, tmp_path):
