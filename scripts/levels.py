@@ -106,7 +106,7 @@ def row(level: Level, data: Path, seeds: list[int]) -> str:
         runs.append(scores(cells, group, train_automatic(coarser(cells, group), LIGHT, settings, Silent())))
     *pairs, (held, width) = [tuple(mean(column) for column in zip(*same)) for same in zip(*runs)]
     texts = [f"{r2:.3f} / {rtae:.3f}" for r2, rtae in pairs]
-    return f"| {' | '.join([level.name, str(len(cells.sums)), str(count), *texts, f'{held:.0%}', f'{width:.1f}'])} |"
+    return f"| {' | '.join([level.name, str(len(cells.sums)), str(count), *texts, f'{100 * held:.0f} %', f'{width:.1f}'])} |"
 
 
 def main() -> None:
