@@ -15,7 +15,8 @@ from qgis_run import plugin
 
 plugin()
 
-from statgrid.models.automatic import AutomaticModel, AutomaticSettings, train_automatic  # noqa: E402
+from statgrid.models.automatic import AutomaticSettings, train_automatic  # noqa: E402
+from statgrid.models.baselines import forest, linear_means  # noqa: E402
 from statgrid.models.baselines.light_plus_one import LightPlusOne  # noqa: E402
 from statgrid.models.comparison import adjust  # noqa: E402
 from statgrid.models.population_inputs import PopulationInputs, prepare  # noqa: E402
@@ -28,7 +29,8 @@ from statgrid.spatial.accuracy import accuracy  # noqa: E402
 from statgrid.spatial.progress import Silent  # noqa: E402
 
 LIGHT = 0  # band of night-time light in every stack
-HEAD = ("region", "small units", "found from", "default", "light + 1", "areal weighting", "held by bounds", "factor (median)")
+RIVALS = ("light + 1", "linear regression", "random forest", "areal weighting")
+HEAD = ("region", "small units", "found from", "default", *RIVALS, "held by bounds", "factor (median)")
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,25 @@ def coarser(cells: TrainingCells, group: np.ndarray) -> TrainingCells:
     )
 
 
-def scores(cells: TrainingCells, group: np.ndarray, model: AutomaticModel) -> list[tuple[float, ...]]:
-    """R² and RTAE in the small units of the model, light + 1 and areal weighting; share of bounds that hold, and their factor."""
-    small = cells.sums
+def rivals(cells: TrainingCells, large: TrainingCells, seed: int) -> list[np.ndarray]:
+    """Densities of `RIVALS`, trained on the large units."""
+    own = np.ascontiguousarray(cells.columns[:, : cells.bank.own])
+    light = LightPlusOne.of(cells.bank, LIGHT).density(cells.columns)
+    linear, trees = linear_means.fit(own, large.sums), forest.fit(own, large.sums, seed, Silent())
+    return [light, linear.density(own), trees.density(own), np.ones(len(own))]
+
+
+def scores(cells: TrainingCells, group: np.ndarray, seed: int) -> list[tuple[float, ...]]:
+    """R² and RTAE in the small units of the default and its rivals; share of bounds that hold, and their factor."""
+    small, large = cells.sums, coarser(cells, group)
+    settings = AutomaticSettings(training=UnitSumSettings(members=METHODS[DEFAULT].ensemble, seed=seed))
+    model = train_automatic(large, LIGHT, settings, Silent())
+    densities, weights = model.parts(cells.columns), model.weights()
 
     def found(density: np.ndarray) -> np.ndarray:
         return adjust(small.of(density), group, small.totals, small.areas())
 
-    densities, weights = model.parts(cells.columns), model.weights()
-    light = LightPlusOne.of(cells.bank, LIGHT).density(cells.columns)
-    told = [found(density) for density in (densities @ weights, light, np.ones(len(light)))]
+    told = [found(density) for density in (densities @ weights, *rivals(cells, large, seed))]
     shown = np.isfinite(told[0])  # the only small unit of a large one would be given away
     measures = [accuracy(values[shown], small.totals[shown]) for values in told]
     if model.contest.interval is None:
@@ -101,9 +112,7 @@ def row(level: Level, data: Path, seeds: list[int]) -> str:
     count = round(len(cells.sums) / level.merged)
     runs = []
     for seed in seeds:
-        group = merge_units(cells.neighbours, cells.centres, count, seed)
-        settings = AutomaticSettings(training=UnitSumSettings(members=METHODS[DEFAULT].ensemble, seed=seed))
-        runs.append(scores(cells, group, train_automatic(coarser(cells, group), LIGHT, settings, Silent())))
+        runs.append(scores(cells, merge_units(cells.neighbours, cells.centres, count, seed), seed))
     *pairs, (held, width) = [tuple(mean(column) for column in zip(*same)) for same in zip(*runs)]
     texts = [f"{r2:.3f} / {rtae:.3f}" for r2, rtae in pairs]
     return f"| {' | '.join([level.name, str(len(cells.sums)), str(count), *texts, f'{100 * held:.0f} %', f'{width:.1f}'])} |"
