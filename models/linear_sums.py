@@ -24,7 +24,6 @@ BEND = 4.0  # how sharply density bends to 0 around z = 0
 PENALTY, FEW_UNITS = 0.02, 200  # λ; with so many units twice that
 SMALLEST_ERROR = 0.05  # of a logarithm: below it errors count as squares
 MOST_STEPS, SHORTEST, LEAST_GAIN = 20, 1e-3, 1e-4
-ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class LinearSums:
 
     def density(self, columns: np.ndarray) -> np.ndarray:
         """Persons per habitable km², shape (cells,); columns beyond the first c are not looked at."""
-        return self.mean_density * _bent(_linear(columns, np.append(self.coefficients, self.intercept)))
+        return self.mean_density * _bent(linear_means.on_a_plane(columns, self.coefficients, self.intercept))
 
 
 def fit(columns: np.ndarray, sums: UnitSums, progress: Progress) -> LinearSums:
@@ -61,7 +60,7 @@ def fit(columns: np.ndarray, sums: UnitSums, progress: Progress) -> LinearSums:
 
     def tried(at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
         """z of the cells, expected persons in units of d̄, errors of logarithms, loss."""
-        z = _linear(columns, at)
+        z = linear_means.on_a_plane(columns, at[:-1], at[-1])
         expected = sums.of(_bent(z)) + 1 / mean
         error = np.log(expected) - goal
         return z, expected, error, float(np.abs(error).mean() + penalty * ((at - start) ** 2).sum())
@@ -86,13 +85,6 @@ def fit(columns: np.ndarray, sums: UnitSums, progress: Progress) -> LinearSums:
         if gain < LEAST_GAIN:
             break
     return LinearSums(here[:-1], float(here[-1]), mean)
-
-
-def _linear(columns: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """z of the cells, in parts so that no second copy of the columns is made."""
-    wide = len(at) - 1
-    parts = [columns[k : k + ROWS, :wide].astype(np.float64) @ at[:-1] for k in range(0, len(columns), ROWS)]
-    return np.concatenate([np.empty(0), *parts]) + at[-1]
 
 
 def _bent(z: np.ndarray) -> np.ndarray:

@@ -105,14 +105,11 @@ def scores(cells: TrainingCells, group: np.ndarray, seed: int) -> list[tuple[flo
 
 def row(level: Level, data: Path, seeds: list[int]) -> str:
     """A row of the table, means over the seeds: of mergings, networks and contest."""
-    layer = data / level.layer
     stack = data / Path(level.layer).parts[0] / "factors_1km.tif"
-    prepared = prepare(PopulationInputs(str(layer), level.population, str(stack)), Silent())
+    prepared = prepare(PopulationInputs(str(data / level.layer), level.population, str(stack)), Silent())
     cells = training_cells(prepared.factors, prepared.coverage, prepared.mask, prepared.totals, Silent())
     count = round(len(cells.sums) / level.merged)
-    runs = []
-    for seed in seeds:
-        runs.append(scores(cells, merge_units(cells.neighbours, cells.centres, count, seed), seed))
+    runs = [scores(cells, merge_units(cells.neighbours, cells.centres, count, seed), seed) for seed in seeds]
     *pairs, (held, width) = [tuple(mean(column) for column in zip(*same)) for same in zip(*runs)]
     texts = [f"{r2:.3f} / {rtae:.3f}" for r2, rtae in pairs]
     return f"| {' | '.join([level.name, str(len(cells.sums)), str(count), *texts, f'{100 * held:.0f} %', f'{width:.1f}'])} |"

@@ -25,8 +25,12 @@ class LinearMeans:
 
     def density(self, columns: np.ndarray) -> np.ndarray:
         """Persons per habitable km², shape (cells,); columns beyond the first c are not looked at."""
-        count = len(self.coefficients)
-        return np.maximum(columns[:, :count].astype(np.float64) @ self.coefficients + self.intercept, 0)
+        return np.maximum(on_a_plane(columns, self.coefficients, self.intercept), 0)
+
+
+def on_a_plane(columns: np.ndarray, coefficients: np.ndarray, intercept: float) -> np.ndarray:
+    """Linear function of the first columns, one per coefficient, shape (cells,); `columns`: shape (cells, c or more)."""
+    return columns[:, : len(coefficients)].astype(np.float64) @ coefficients + intercept
 
 
 def fit(columns: np.ndarray, sums: UnitSums) -> LinearMeans:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from statgrid.models.coarse_to_fine import ENOUGH_UNITS, LEAST_UNITS, contest
 from statgrid.models.contest_rounds import Candidate, coarse_count
+from statgrid.models.unit_merging import pieces
 from statgrid.spatial.errors import Cancelled, TrainingError
 from statgrid.spatial.progress import Silent
 
@@ -32,11 +33,11 @@ def guesses(region, noise, seed=0):
 
 
 def units_seen(region, *others):
-    """How many units each training of a contest had."""
+    """The units that each training of a contest had."""
     seen = []
 
     def fit(sums, seed, progress):
-        seen.append(len(sums))
+        seen.append(sums)
         return Fixed(np.ones(len(region.cells.columns)))
 
     hold(region, [Candidate("spy", fit), *others])
@@ -47,15 +48,21 @@ def test_few_units_are_merged_six_times_and_left_out_in_thirds_twice(region):
     assert len(region.cells.sums) == 64 < ENOUGH_UNITS
     found = units_seen(region, always("other", region.truth.ravel()))
     merged, thirds = found[:6], found[6:]
-    assert merged == [8] * 6
-    assert len(thirds) == 6
-    assert sum(thirds) == 2 * 2 * 64
+    assert [len(sums) for sums in merged] == [8] * 6
+    assert len({tuple(sums.unit) for sums in merged}) == 6
+    for sums in merged:
+        group = np.zeros(64, int)
+        group[region.cells.sums.unit] = sums.unit
+        np.testing.assert_allclose(sums.totals, np.bincount(group, region.totals))
+        assert len(set(pieces(group, region.cells.neighbours))) == len(sums)
+    assert len({tuple(sums.totals) for sums in thirds}) == len(thirds) == 6
+    assert sum(len(sums) for sums in thirds) == 2 * 2 * 64
 
 
 def test_enough_units_are_merged_only_and_so_are_those_of_one_who_has_no_rival(region, region_of):
     many = region_of(10)
-    assert units_seen(many, always("other", many.truth.ravel())) == [coarse_count(100)] * 6
-    assert units_seen(region) == [8] * 6
+    assert [len(sums) for sums in units_seen(many, always("other", many.truth.ravel()))] == [coarse_count(100)] * 6
+    assert [len(sums) for sums in units_seen(region)] == [8] * 6
 
 
 def test_among_few_units_what_guesses_small_ones_from_a_handful_does_not_decide_alone(region):

@@ -40,7 +40,10 @@ def test_an_interval_without_end_stays_finite():
     assert high == pytest.approx(6 * math.exp(7) - 1)
 
 
-@pytest.mark.parametrize(("fall", "found"), [(0.2, 0.2), (0.27, 0.27), (0.6, STEEPEST_FALL), (0.0, SHALLOWEST_FALL)])
+@pytest.mark.parametrize(
+    ("fall", "found"),
+    [(0.15, 0.15), (0.2, 0.2), (0.27, 0.27), (0.5, STEEPEST_FALL), (0.0, SHALLOWEST_FALL), (-0.3, SHALLOWEST_FALL)],
+)
 def test_how_errors_fall_with_size_is_told_by_the_units(fall, found):
     random = np.random.default_rng(1)
     expected = random.lognormal(7, 2, 20_000)

@@ -26,6 +26,10 @@ def summed(truth):
     return UnitSums(number, np.arange(len(truth)), np.full(len(truth), 0.5), np.bincount(number, 0.5 * truth))
 
 
+def fitted(columns, sums):
+    return linear_sums.fit(columns, sums, Silent())
+
+
 def rtae(found, truth, sums):
     adjusted = found * (sums.totals / sums.of(found))[sums.unit]
     return np.abs(adjusted - truth).sum() / truth.sum()
@@ -36,10 +40,6 @@ def test_cells_without_people_are_seen_as_such_where_regression_smears():
     sums = summed(truth)
     found, regression = (rtae(m.density(columns), truth, sums) for m in (fitted(columns, sums), linear_means.fit(columns, sums)))
     assert found < 0.7 * regression
-
-
-def fitted(columns, sums):
-    return linear_sums.fit(columns, sums, Silent())
 
 
 def test_densities_are_above_zero_and_finite_far_beyond_what_was_seen():
